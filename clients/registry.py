@@ -1,0 +1,51 @@
+"""Finding clients, with a cache in the process that is emptied when anything about clients changes."""
+
+import re
+from collections import OrderedDict
+from typing import Protocol
+
+from clients.client import Client
+
+_CLIENT_ID = re.compile(r"[!-~]{1,255}\Z")  # RFC 6749 appendix A.1, without spaces
+
+
+class ClientStore(Protocol):
+    """Where clients are kept."""
+
+    async def find_client(self, client_id: str) -> Client | None:
+        """Return a client, disabled or not."""
+        ...
+
+
+class ClientRegistry:
+    """A bounded cache over a store; unknown ids are remembered too."""
+
+    def __init__(self, store: ClientStore, *, max_entries: int = 10_000) -> None:
+        self._store = store
+        self._max_entries = max_entries
+        self._cache: OrderedDict[str, Client | None] = OrderedDict()
+        self._generation = 0
+
+    async def find(self, client_id: str) -> Client | None:
+        """Return a client, disabled or not; None where there is none."""
+        if client_id in self._cache:
+            self._cache.move_to_end(client_id)
+            return self._cache[client_id]
+        if not _CLIENT_ID.match(client_id):
+            return None
+        generation = self._generation
+        client = await self._store.find_client(client_id)
+        if generation == self._generation:  # else something changed while we read
+            self._cache[client_id] = client
+            if len(self._cache) > self._max_entries:
+                self._cache.popitem(last=False)
+        return client
+
+    def cached(self, client_id: str) -> Client | None:
+        """Return a client that was found before and has not changed since."""
+        return self._cache.get(client_id)
+
+    def clear(self) -> None:
+        """Forget everything: something has changed."""
+        self._generation += 1
+        self._cache.clear()

@@ -1,0 +1,42 @@
+"""Making key pairs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+RSA_ALGORITHMS = frozenset({"RS256", "PS256"})
+PUBLIC_EXPONENT = 65_537
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedKey:
+    """A new pair: the `kid` is the thumbprint of RFC 7638, the private key is PKCS #8."""
+
+    kid: str
+    algorithm: str
+    public_jwk: dict[str, Any]
+    private_der: bytes = field(repr=False)
+
+
+def generate(algorithm: str, *, rsa_bits: int = 2048) -> GeneratedKey:
+    """Make a key pair for RS256, PS256, ES256 or EdDSA (Ed25519). Raises ValueError for another algorithm."""
+    native: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    key: RSAKey | ECKey | OKPKey
+    if algorithm in RSA_ALGORITHMS:
+        native = rsa.generate_private_key(PUBLIC_EXPONENT, rsa_bits)
+        key = RSAKey(native.public_key(), native.public_key())
+    elif algorithm == "ES256":
+        native = ec.generate_private_key(ec.SECP256R1())
+        key = ECKey(native.public_key(), native.public_key())
+    elif algorithm == "EdDSA":
+        native = ed25519.Ed25519PrivateKey.generate()
+        key = OKPKey(native.public_key(), native.public_key())
+    else:
+        raise ValueError(f"no keys are made for {algorithm}")
+    kid = key.thumbprint()
+    public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": algorithm}
+    der = native.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return GeneratedKey(kid, algorithm, public, der)

@@ -1,0 +1,91 @@
+"""Which claims there are, which scope asks for which, and which of them a client gets."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from server.accounts.user import User
+
+SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
+    # OpenID Connect Core section 5.4
+    "profile": (
+        "name",
+        "family_name",
+        "given_name",
+        "middle_name",
+        "nickname",
+        "preferred_username",
+        "profile",
+        "picture",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "locale",
+        "updated_at",
+    ),
+    "email": ("email", "email_verified"),
+    "address": ("address",),
+    "phone": ("phone_number", "phone_number_verified"),
+    # RFC 9068 section 2.2.3.1 (RFC 7643 section 4.1.2)
+    "roles": ("roles",),
+}
+STANDARD_CLAIMS = (
+    "sub",
+    *SCOPE_CLAIMS["profile"],
+    *SCOPE_CLAIMS["email"],
+    *SCOPE_CLAIMS["address"],
+    *SCOPE_CLAIMS["phone"],
+)
+"""The twenty claims of OpenID Connect Core section 5.1."""
+_COLUMN_CLAIMS = frozenset({"sub", "email", "email_verified", "updated_at"})
+
+
+class SubjectMismatchError(Exception):
+    """The `claims` parameter asks for another person than the one who is signed in."""
+
+
+def claims_of(user: User) -> dict[str, Any]:
+    """Return every claim that the person has; one without a value is left out (section 5.3.2)."""
+    stored = {name: user.claims[name] for name in STANDARD_CLAIMS if name in user.claims}
+    claims = {name: value for name, value in stored.items() if name not in _COLUMN_CLAIMS and value not in (None, "")}
+    if "preferred_username" not in claims and user.username is not None:
+        claims["preferred_username"] = user.username
+    if "phone_number" in claims:
+        claims.setdefault("phone_number_verified", False)
+    else:
+        claims.pop("phone_number_verified", None)
+    claims |= {
+        "sub": user.id,
+        "email": user.email,
+        "email_verified": user.email_verified,
+        "updated_at": user.updated_at,
+    }
+    if user.roles:
+        claims["roles"] = list(user.roles)
+    return claims
+
+
+def is_other_subject(requested: Mapping[str, Any] | None, subject: str) -> bool:
+    """Whether a `claims` request demands a `sub` that this person does not have (section 5.5.1)."""
+    demand = (requested or {}).get("sub")
+    if not isinstance(demand, Mapping):
+        return False
+    if "value" in demand and demand["value"] != subject:
+        return True
+    values = demand.get("values")
+    return isinstance(values, list) and subject not in values
+
+
+def select(
+    user_claims: Mapping[str, Any], scopes: Iterable[str], requested: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return `sub` and the claims that the scopes and the `claims` request ask for and the person has.
+
+    `requested` is one member of the `claims` parameter (`userinfo` or `id_token`, section 5.5). Claims that nobody
+    knows, and the values that are wished for, are ignored. Raises SubjectMismatchError.
+    """
+    if is_other_subject(requested, user_claims["sub"]):
+        raise SubjectMismatchError("the claims parameter asks for another sub")
+    names = {"sub"}.union(*(SCOPE_CLAIMS.get(scope, ()) for scope in scopes))
+    names.update(requested or {})
+    return {name: value for name, value in user_claims.items() if name in names}

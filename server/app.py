@@ -1,0 +1,130 @@
+"""The composition root: settings -> stores -> services -> routes -> Starlette."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from clients.client import Client
+from clients.registry import ClientRegistry
+from keys.sealing import Sealer
+from server.accounts.passwords import PasswordHasher
+from server.background import Background
+from server.clock import Clock, SystemClock
+from server.endpoints import metadata
+from server.errors import HANDLERS
+from server.extensions import EXTENSIONS
+from server.grants.authorization_code import AuthorizationCodeGrant
+from server.grants.client_credentials import ClientCredentialsGrant
+from server.grants.refresh_token import RefreshTokenGrant
+from server.middleware.edge import Edge
+from server.middleware.form_origin import FormOrigin
+from server.observability import logging
+from server.pages.render import Renderer
+from server.protocol.services import Services
+from server.root_key import sealer_of
+from server.routes import build, endpoints_of
+from server.settings import Settings, SettingsError, load
+from server.storage import clients, migrations
+from server.storage.database import Database, open_database
+from server.tokens.key_ring import KeyRing
+
+GRANTS: tuple[type[Any], ...] = (AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant)
+
+
+class DatabaseClients:
+    """The registry's source: the clients' rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_client(self, client_id: str) -> Client | None:
+        """Return a client from the database."""
+        return await self._database.read(lambda db: clients.find_client(db, client_id))
+
+
+def database_of(settings: Settings, *, is_server: bool) -> Database:
+    """Open the configured database."""
+    return open_database(
+        sqlite_path=settings.sqlite_path if settings.is_sqlite else None,
+        url=settings.database_url,
+        pool_size=settings.database_pool_size,
+        is_server=is_server,
+    )
+
+
+def services_for(settings: Settings, database: Database, sealer: Sealer, clock: Clock) -> Services:
+    """Put the services together."""
+    extensions = tuple(extension for extension in EXTENSIONS if extension.is_enabled(settings))
+    services = Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        sealer=sealer,
+        keys=KeyRing(settings.signing_algorithms[0]),
+        registry=ClientRegistry(DatabaseClients(database)),
+        hasher=PasswordHasher(
+            time_cost=settings.argon2_time_cost,
+            memory_kib=settings.argon2_memory_kib,
+            parallel=settings.argon2_parallel,
+            queue=settings.argon2_queue,
+        ),
+        extensions=extensions,
+        grants=GRANTS,
+    )
+    services.metadata = metadata.build(services, endpoints_of(extensions))
+    return services
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
+    """Return the server as an ASGI application; its lifespan opens and closes the database."""
+    logging.configure(settings)
+    renderer = Renderer(settings)
+    extensions = tuple(extension for extension in EXTENSIONS if extension.is_enabled(settings))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        sealer = sealer_of(settings)
+        database = database_of(settings, is_server=True)
+        services = services_for(settings, database, sealer, clock or SystemClock())
+        background = Background(services)
+        app.state.services = services
+        try:
+            await ensure_migrated(settings, database)
+            await background.start()
+            yield
+        finally:
+            await background.stop()
+            services.hasher.close()
+            await database.close()
+
+    app = Starlette(
+        routes=build(settings, extensions, renderer),
+        middleware=[Middleware(Edge, settings=settings), Middleware(FormOrigin, settings=settings)],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+    # A redirect that adds a slash would be built from the Host header.
+    app.router.redirect_slashes = False
+    app.state.renderer = renderer
+    return app
+
+
+async def ensure_migrated(settings: Settings, database: Database) -> None:
+    """Migrate the embedded database; refuse to serve another one that lacks migrations."""
+    if settings.is_sqlite:
+        await database.run(migrations.upgrade)
+    elif not await database.read(_is_migrated):
+        raise SettingsError("the database lacks migrations: run `ostiary db upgrade` first")
+
+
+def _is_migrated(db: Connection) -> bool:
+    return migrations.applied(db) == migrations.newest()
+
+
+def from_environment() -> Starlette:
+    """Return the server as the environment configures it: for uvicorn's worker processes."""
+    return create_app(load().settings)

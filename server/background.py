@@ -1,0 +1,91 @@
+"""What a server process does beside answering: noticing changes, rotating keys, clearing away what is over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Connection
+
+from keys.keyset import KeySet
+from keys.rotation import plan
+from keys.sealing import SealError
+from keys.signing_key import SigningKey
+from server.observability.logging import logger
+from server.protocol.services import Services
+from server.storage import purge, scopes, signing_keys, versions
+from server.storage.database import DatabaseUnavailableError
+from server.tokens import key_rotation
+
+POLL_SECONDS = 0.5
+"""A change made on one node is seen on all within this time, and well within a second."""
+ROTATION_CHECK_SECONDS = 15
+
+
+class Background:
+    """The loops of one server process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._version = -1
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Make and load what the first request needs, then start the loops."""
+        await self.rotate()
+        await self.refresh()
+        settings = self._services.settings
+        self._tasks = [
+            asyncio.create_task(_repeat(self.refresh, POLL_SECONDS)),
+            asyncio.create_task(_repeat(self.rotate, ROTATION_CHECK_SECONDS)),
+            asyncio.create_task(_repeat(self.purge, settings.purge_interval_seconds)),
+        ]
+
+    async def stop(self) -> None:
+        """Stop the loops and wait for them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Forget what has changed in the database: clients, scopes, keys."""
+        database = self._services.database
+        version = await database.read(versions.current)
+        if version == self._version:
+            return
+        keys, descriptions = await database.read(self._load)
+        self._services.keys.replace(keys)
+        self._services.scopes = descriptions
+        self._services.registry.clear()
+        self._version = version
+
+    def _load(self, db: Connection) -> tuple[KeySet, dict[str, str]]:
+        return key_rotation.load(db, self._services.sealer), scopes.list_scopes(db)
+
+    async def rotate(self) -> None:
+        """Rotate the signing keys where the policy says so; of all nodes exactly one does it."""
+        services = self._services
+        now = services.clock.now()
+        keys: list[SigningKey] = await services.database.read(signing_keys.list_keys)
+        changes = plan(keys, now, key_rotation.policy_of(services.settings))
+        if not changes:
+            return
+        fresh = await asyncio.to_thread(key_rotation.prepare, changes, services.settings)
+        await services.database.run(lambda db: key_rotation.rotate(db, services.sealer, services.settings, fresh, now))
+        logger().info("signing keys rotated", changes=len(changes))
+
+    async def purge(self) -> None:
+        """Delete what is over, a bounded batch at a time."""
+        while await self._services.database.run(lambda db: purge.purge_batch(db, self._services.clock.now())):
+            await asyncio.sleep(0.05)
+
+
+async def _repeat(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except DatabaseUnavailableError as error:
+            logger().warning("the database does not answer", cause=str(error))
+        except SealError as error:
+            logger().error("a signing key cannot be unsealed", cause=str(error))
+        except Exception:  # noqa: BLE001  a loop that ends would leave the node with old keys for ever
+            logger().exception("background work failed")

@@ -1,0 +1,30 @@
+"""The `ostiary` command, one file per noun.
+
+Exit codes: 0 done, 1 refused (one line on standard error says what and how to mend it), 2 wrong usage.
+"""
+
+import typer
+
+from server.cli import audit, client, database, doctor, key, scope, serve, settings, user
+
+app = typer.Typer(
+    name="ostiary",
+    help="Ostiary, an OAuth 2 and OpenID Connect authorization server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.command("settings")(settings.settings)
+app.add_typer(database.app, name="db")
+app.add_typer(user.app, name="user")
+app.add_typer(client.app, name="client")
+app.add_typer(scope.app, name="scope")
+app.add_typer(key.app, name="key")
+app.add_typer(audit.app, name="audit")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

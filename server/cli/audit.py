@@ -1,0 +1,49 @@
+"""`ostiary audit`: the audit log."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from server.accounts import user as people
+from server.cli.running import Json, print_rows, refuse, transact
+from server.pages.account import moment
+from server.storage import audit
+
+app = typer.Typer(help="What happened, when, and by whom.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_events(
+    *,
+    user: Annotated[str | None, typer.Option(help="E-mail address, username or id of a person.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only this event, such as sign_in.failed.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Not before: 2026-01-31, 2026-01-31T08:00Z or Unix seconds.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List events, the newest first."""
+    start = None if since is None else _seconds(since)
+
+    def work(db: Connection) -> list[dict[str, Any]]:
+        user_id = None
+        if user is not None:
+            person = people.find(db, user) or people.find_by_login(db, user)
+            user_id = user if person is None else person.id
+        rows = audit.list_rows(db, user_id=user_id, event=event, since=start, limit=limit)
+        return [{**row, "when": moment(row["at"])} for row in rows]
+
+    columns = ("when", "event", "actor", "user_id", "client_id", "address", "request_id", "details")
+    print_rows(transact(work), columns, as_json=as_json)
+
+
+def _seconds(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp())
+    except ValueError:
+        refuse(f"--since: {text} is no time: write 2026-01-31, 2026-01-31T08:00Z or Unix seconds")

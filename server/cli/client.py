@@ -1,0 +1,249 @@
+"""`ostiary client`: registered applications."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from clients import profiles, secrets
+from clients.client import Client
+from clients.metadata import InvalidClientMetadata, validate
+from server.cli.running import Json, now, print_record, print_rows, refuse, transact
+from server.events.audit import record
+from server.events.context import CLI
+from server.events.names import Event
+from server.extensions import EXTENSIONS
+from server.storage import authorizations, clients, scopes
+from server.tokens import opaque
+
+app = typer.Typer(help="Registered clients: applications and services.", no_args_is_help=True)
+ClientId = Annotated[str, typer.Argument(help="The client_id.", metavar="CLIENT_ID")]
+Metadata = Annotated[
+    Path | None, typer.Option(help="File with RFC 7591 client metadata as JSON; - for standard input.")
+]
+DEFAULT_PERSON_SCOPE = "openid profile email address phone offline_access"
+SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
+
+
+@app.command()
+def create(
+    *,
+    metadata: Metadata = None,
+    profile: Annotated[str | None, typer.Option(help=f"One of {', '.join(profiles.PROFILES)}.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name on the consent page (client_name).")] = None,
+    redirect_uri: Annotated[list[str] | None, typer.Option(help="Where answers go; repeat for several.")] = None,
+    post_logout_redirect_uri: Annotated[list[str] | None, typer.Option(help="Where sign-out may return to.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Scopes it may ask for, separated by spaces.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="A client_id of your choice; else one is made.")] = None,
+    skip_consent: Annotated[bool, typer.Option("--skip-consent", help="First-party: people are not asked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Register a client and print the RFC 7591 response; the client_secret is shown this once."""
+    given = _read(metadata) | _given(name, redirect_uri, post_logout_redirect_uri, scope)
+    if skip_consent:
+        given["skip_consent"] = True
+    valid = _valid(given, profile)
+    new_id = client_id or opaque.new_identifier("cli_")
+    if new_id.startswith("usr_") or not new_id.isascii() or not new_id.isprintable() or " " in new_id:
+        refuse("the client_id must be printable ASCII without spaces and must not start with usr_, as user ids do")
+    secret = secrets.new_secret() if valid["token_endpoint_auth_method"] in SECRET_METHODS else None
+    at = now()
+
+    def work(db: Connection) -> None:
+        if clients.find_client(db, new_id) is not None:
+            refuse(f"there is a client {new_id} already: choose another client_id, or `ostiary client update {new_id}`")
+        clients.insert_client(db, new_id, valid, now=at)
+        if secret is not None:
+            clients.insert_secret(db, new_id, opaque.new_identifier("sec_"), secrets.digest(secret), now=at)
+        _define_scopes(db, valid, at)
+        record(db, Event.CLIENT_CREATED, CLI, now=at, client_id=new_id)
+
+    transact(work)
+    print_record(_response(new_id, valid, at, secret), as_json=as_json)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        value = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        refuse(f"--metadata: {error}")
+    if not isinstance(value, dict):
+        refuse("--metadata: the JSON must be an object with RFC 7591 client metadata")
+    return value
+
+
+def _given(
+    name: str | None, redirect_uris: list[str] | None, post_logout: list[str] | None, scope: str | None
+) -> dict[str, Any]:
+    values = {
+        "client_name": name,
+        "redirect_uris": redirect_uris or None,
+        "post_logout_redirect_uris": post_logout or None,
+        "scope": scope,
+    }
+    return {member: value for member, value in values.items() if value is not None}
+
+
+def _valid(given: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
+    try:
+        applied = profiles.apply(profile, given) if profile else dict(given)
+        is_about_people = "authorization_code" in applied.get("grant_types", ["authorization_code"])
+        if is_about_people:
+            applied.setdefault("scope", DEFAULT_PERSON_SCOPE)
+        return validate(applied)
+    except InvalidClientMetadata as error:
+        refuse(f"{error.error}: {error.description}")
+    except KeyError:
+        refuse(f"there is no profile {profile}: choose one of {', '.join(profiles.PROFILES)}")
+
+
+def _define_scopes(db: Connection, metadata: Mapping[str, Any], at: int) -> None:
+    built_in = {name for extension in EXTENSIONS for name in extension.scopes}
+    names = [name for name in str(metadata.get("scope", "")).split() if name not in built_in]
+    for name in scopes.add_missing(db, names, now=at):
+        record(db, Event.SCOPE_CREATED, CLI, now=at, scope=name)
+
+
+def _response(client_id: str, metadata: Mapping[str, Any], at: int, secret: str | None) -> dict[str, Any]:
+    response: dict[str, Any] = {"client_id": client_id, "client_id_issued_at": at}
+    if secret is not None:
+        response |= {"client_secret": secret, "client_secret_expires_at": 0}
+    return response | dict(metadata)
+
+
+def _get(db: Connection, client_id: str) -> Client:
+    client = clients.find_client(db, client_id)
+    if client is None:
+        refuse(f"there is no client {client_id}: `ostiary client list` shows them")
+    return client
+
+
+def _row(client: Client) -> dict[str, Any]:
+    return {
+        "client_id": client.client_id,
+        "client_name": client.client_name,
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "grant_types": list(client.grant_types),
+        "status": "disabled" if client.disabled else "active",
+    }
+
+
+@app.command("list")
+def list_clients(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
+    after: Annotated[str, typer.Option(help="Go on after this client_id.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List clients."""
+    rows = [_row(client) for client in transact(lambda db: clients.list_clients(db, after=after, limit=limit))]
+    columns = ("client_id", "client_name", "token_endpoint_auth_method", "grant_types", "status")
+    print_rows(rows, columns, as_json=as_json)
+
+
+@app.command()
+def show(client_id: ClientId, *, as_json: Json = False) -> None:
+    """Show a client's metadata. Secrets are stored as digests and cannot be shown."""
+    client = transact(lambda db: _get(db, client_id))
+    details = {
+        "client_id": client.client_id,
+        "client_id_issued_at": client.created_at,
+        "status": "disabled" if client.disabled else "active",
+        "secrets": [{"created_at": s.created_at, "expires_at": s.expires_at} for s in client.secrets],
+    }
+    print_record(details | dict(client.metadata), as_json=as_json)
+
+
+@app.command()
+def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) -> None:
+    """Change metadata: the members of the JSON replace the present ones, null removes one."""
+    changes = _read(metadata)
+    at = now()
+
+    def work(db: Connection) -> dict[str, Any]:
+        client = _get(db, client_id)
+        merged = {name: value for name, value in {**client.metadata, **changes}.items() if value is not None}
+        try:
+            valid = validate(merged)
+        except InvalidClientMetadata as error:
+            refuse(f"{error.error}: {error.description}")
+        needs_secret = valid["token_endpoint_auth_method"] in SECRET_METHODS
+        if needs_secret and not client.secrets:
+            refuse("the client has no secret for this token_endpoint_auth_method: register a new client instead")
+        clients.update_metadata(db, client_id, valid, now=at)
+        _define_scopes(db, valid, at)
+        record(db, Event.CLIENT_UPDATED, CLI, now=at, client_id=client_id)
+        return valid
+
+    print_record({"client_id": client_id} | transact(work), as_json=as_json)
+
+
+@app.command()
+def disable(client_id: ClientId, *, as_json: Json = False) -> None:
+    """Refuse the client everything; what people authorized for it is revoked at once."""
+    _set_disabled(client_id, is_disabled=True, as_json=as_json)
+
+
+@app.command()
+def enable(client_id: ClientId, *, as_json: Json = False) -> None:
+    """Let a disabled client work again."""
+    _set_disabled(client_id, is_disabled=False, as_json=as_json)
+
+
+def _set_disabled(client_id: str, *, is_disabled: bool, as_json: bool) -> None:
+    at = now()
+
+    def work(db: Connection) -> dict[str, Any]:
+        _get(db, client_id)
+        clients.set_disabled(db, client_id, at if is_disabled else None, now=at)
+        if is_disabled:
+            authorizations.revoke_of_client(db, client_id, at)
+        event = Event.CLIENT_DISABLED if is_disabled else Event.CLIENT_ENABLED
+        record(db, event, CLI, now=at, client_id=client_id)
+        return _row(_get(db, client_id))
+
+    print_record(transact(work), as_json=as_json)
+
+
+@app.command()
+def delete(client_id: ClientId, *, as_json: Json = False) -> None:
+    """Delete a client with all consents and tokens that people gave it."""
+    at = now()
+
+    def work(db: Connection) -> None:
+        _get(db, client_id)
+        clients.remove_client(db, client_id)
+        record(db, Event.CLIENT_DELETED, CLI, now=at, client_id=client_id)
+
+    transact(work)
+    print_record({"client_id": client_id, "status": "deleted"}, as_json=as_json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    client_id: ClientId,
+    *,
+    overlap: Annotated[int, typer.Option(min=0, help="Seconds for which the old secret stays valid.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Give a client a new secret, shown this once."""
+    secret = secrets.new_secret()
+    at = now()
+
+    def work(db: Connection) -> None:
+        client = _get(db, client_id)
+        if client.token_endpoint_auth_method not in SECRET_METHODS:
+            refuse(f"the client authenticates by {client.token_endpoint_auth_method} and has no secret")
+        clients.expire_secrets(db, client_id, at + overlap)
+        clients.insert_secret(db, client_id, opaque.new_identifier("sec_"), secrets.digest(secret), now=at)
+        record(db, Event.CLIENT_SECRET_ROTATED, CLI, now=at, client_id=client_id, overlap=overlap)
+
+    transact(work)
+    response = {"client_id": client_id, "client_secret": secret, "client_secret_expires_at": 0}
+    print_record(response | {"old_secret_valid_until": at + overlap}, as_json=as_json)

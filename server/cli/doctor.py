@@ -1,0 +1,109 @@
+"""`ostiary doctor`: checks what an operator would check, and says how to mend it."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+
+import typer
+from sqlalchemy import Connection, text
+
+from keys.sealing import Sealer, SealError
+from keys.signing_key import KeyState, SigningKey
+from server.app import database_of
+from server.cli.running import Json, loaded, now, print_json
+from server.root_key import sealer_of
+from server.settings import Loaded, Settings, SettingsError
+from server.storage import migrations, signing_keys, totp_devices
+from server.storage.database import DatabaseUnavailableError
+
+Line = tuple[str, bool, str]
+CLOCK_SECONDS = 5
+
+
+def doctor(*, as_json: Json = False) -> None:
+    """Check configuration, database, migrations, keys, issuer and clock; exit code 1 on a failure."""
+    lines = list(_check(loaded()))
+    if as_json:
+        print_json([{"check": name, "ok": is_ok, "detail": detail} for name, is_ok, detail in lines])
+    else:
+        for name, is_ok, detail in lines:
+            sys.stdout.write(f"{'ok  ' if is_ok else 'FAIL'}  {name}: {detail}\n")
+    if not all(is_ok for _, is_ok, _ in lines):
+        raise typer.Exit(1)
+
+
+def _check(configuration: Loaded) -> Iterator[Line]:
+    settings = configuration.settings
+    unknown = ", ".join(configuration.unknown)
+    yield (
+        "configuration",
+        not unknown,
+        f"unknown variables: {unknown}: `ostiary settings` lists them all" if unknown else "valid",
+    )
+    yield "issuer", True, settings.issuer if settings.is_https else f"{settings.issuer} (http: only for this machine)"
+    try:
+        sealer = sealer_of(settings)
+        yield "root key", True, "readable"
+    except SettingsError as error:
+        yield "root key", False, str(error)
+        return
+    try:
+        yield from asyncio.run(_check_database(settings, sealer))
+    except DatabaseUnavailableError as error:
+        yield "database", False, f"does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running"
+
+
+async def _check_database(settings: Settings, sealer: Sealer) -> list[Line]:
+    database = database_of(settings, is_server=False)
+    try:
+        lines: list[Line] = [("database", True, await database.read(_describe))]
+        is_migrated = await database.read(migrations.applied) == migrations.newest()
+        detail = "applied" if is_migrated else "missing: run `ostiary db upgrade`, or start the server on SQLite"
+        lines.append(("migrations", is_migrated, detail))
+        if is_migrated:
+            lines += await database.read(lambda db: _check_rows(db, sealer, settings))
+        return lines
+    finally:
+        await database.close()
+
+
+def _describe(db: Connection) -> str:
+    version = "sqlite_version()" if db.dialect.name == "sqlite" else "current_setting('server_version')"
+    return f"{db.dialect.name} {db.execute(text(f'SELECT {version}')).scalar()}"
+
+
+def _check_rows(db: Connection, sealer: Sealer, settings: Settings) -> list[Line]:
+    keys = signing_keys.list_keys(db)
+    lines = [_check_signing_keys(keys, sealer, settings)]
+    sealed = [(f"totp:{row['id']}", row["sealed_secret"]) for row in totp_devices.list_all(db)]
+    problem = _first_problem(sealer, sealed)
+    lines.append(("second factors", problem is None, problem or f"{len(sealed)} readable"))
+    if db.dialect.name == "postgresql":
+        apart = abs(int(db.execute(text("SELECT extract(epoch FROM now())::bigint")).scalar() or 0) - now())
+        detail = f"{apart} s apart from the database's" + ("" if apart <= CLOCK_SECONDS else ": set both by NTP")
+        lines.append(("clock", apart <= CLOCK_SECONDS, detail))
+    else:
+        newest = max((key.created_at for key in keys), default=0)
+        is_sane = newest <= now()
+        lines.append(("clock", is_sane, "plausible" if is_sane else "a key was made in the future: set the clock"))
+    return lines
+
+
+def _check_signing_keys(keys: list[SigningKey], sealer: Sealer, settings: Settings) -> Line:
+    problem = _first_problem(sealer, [(f"signing_key:{key.kid}", key.sealed_private) for key in keys])
+    if problem is not None:
+        return "signing keys", False, problem
+    active = {key.algorithm for key in keys if key.state is KeyState.ACTIVE}
+    missing = [name for name in settings.signing_algorithms if name not in active]
+    if missing:
+        return "signing keys", False, f"no active key for {missing[0]}: start the server, which makes one"
+    return "signing keys", True, f"{len(keys)} readable, active for {' '.join(sorted(active))}"
+
+
+def _first_problem(sealer: Sealer, rows: list[tuple[str, str]]) -> str | None:
+    for context, sealed in rows:
+        try:
+            sealer.unseal(sealed, context=context)
+        except SealError as error:
+            return f"the row {context} cannot be unsealed: {error}"
+    return None

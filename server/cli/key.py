@@ -1,0 +1,88 @@
+"""`ostiary key`: the signing keys."""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from keys.rotation import plan, plan_manual
+from keys.signing_key import SigningKey
+from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, say, sealer, transact
+from server.events.context import CLI
+from server.pages.account import moment
+from server.storage import signing_keys
+from server.tokens import key_rotation
+
+app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
+COLUMNS = ("kid", "algorithm", "state", "created", "activates", "retired", "removed_after")
+
+
+def _row(key: SigningKey) -> dict[str, Any]:
+    def when(seconds: int | None) -> str | None:
+        return None if seconds is None else moment(seconds)
+
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "state": key.state.value,
+        "created": when(key.created_at),
+        "activates": when(key.activated_at or key.activate_at),
+        "retired": when(key.retired_at),
+        "removed_after": when(key.remove_at),
+        "created_at": key.created_at,
+        "activate_at": key.activate_at,
+        "activated_at": key.activated_at,
+        "retired_at": key.retired_at,
+        "remove_at": key.remove_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+@app.command("list")
+def list_keys(*, as_json: Json = False) -> None:
+    """List the keys: next, active, retiring, revoked."""
+    print_rows([_row(key) for key in transact(signing_keys.list_keys)], COLUMNS, as_json=as_json)
+
+
+@app.command()
+def rotate(
+    *,
+    immediately: Annotated[
+        bool, typer.Option("--now", help="Emergency: the new key signs at once, before caches know it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make new keys. They are published first and sign once every cache of the JWK Set has them."""
+    settings = loaded().settings
+    root = sealer(settings)
+    at = now()
+    changes = plan_manual(
+        transact(signing_keys.list_keys, settings), at, key_rotation.policy_of(settings), immediately=immediately
+    )
+    if not as_json:
+        say("Making new keys ...")
+    fresh = key_rotation.prepare(changes, settings)
+
+    def work(db: Connection) -> list[SigningKey]:
+        key_rotation.rotate_by_hand(db, root, settings, fresh, immediately=immediately, context=CLI, now=at)
+        return signing_keys.list_keys(db)
+
+    print_rows([_row(key) for key in transact(work, settings)], COLUMNS, as_json=as_json)
+
+
+@app.command()
+def revoke(kid: Annotated[str, typer.Argument(help="The key's id.")], *, as_json: Json = False) -> None:
+    """Take a leaked key out of use at once: nothing it signed is valid any more. A new key takes its place."""
+
+    def work(db: Connection) -> None:
+        if not key_rotation.revoke(db, kid, context=CLI, now=now()):
+            refuse(f"there is no key {kid}: `ostiary key list` shows them")
+
+    settings = loaded().settings
+    root = sealer(settings)
+    transact(work, settings)
+    at = now()
+    policy = key_rotation.policy_of(settings)
+    fresh = key_rotation.prepare(plan(transact(signing_keys.list_keys, settings), at, policy), settings)
+    transact(lambda db: key_rotation.rotate(db, root, settings, fresh, at), settings)
+    print_record({"kid": kid, "state": "revoked"}, as_json=as_json)

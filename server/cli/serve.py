@@ -1,0 +1,118 @@
+"""`ostiary serve`."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+import uvicorn
+from sqlalchemy import Connection
+from uvicorn.supervisors import Multiprocess
+
+from keys.sealing import SealError
+from server.accounts.credentials import create_password_link
+from server.accounts.registration import register
+from server.app import create_app, database_of, ensure_migrated
+from server.cli.running import loaded, now, refuse, say, sealer, warn_of_unknown
+from server.events.context import CLI
+from server.middleware.deadline import bounded_protocol
+from server.pages.set_password import PATH as SET_PASSWORD_PATH
+from server.settings import Settings, SettingsError
+from server.storage import users
+from server.storage.database import DatabaseInUseError, DatabaseUnavailableError
+
+ADMIN_ROLE = "admin"
+ADMIN_NAME = "admin"
+LINK_SECONDS = 86_400
+Host = Annotated[str | None, typer.Option(help="Address to listen on (OSTIARY_HOST).")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on (OSTIARY_PORT).", min=0, max=65535)]
+Workers = Annotated[int | None, typer.Option(help="Server processes (OSTIARY_WORKERS).", min=1)]
+
+
+def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Run the server. The embedded database, its migrations and the first signing key are made as needed."""
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
+        if value is not None:
+            os.environ[f"OSTIARY_{name}"] = str(value)  # so that worker processes see it too
+    configuration = loaded()
+    settings = configuration.settings
+    warn_of_unknown(configuration)
+    sealer(settings)
+    try:
+        link = asyncio.run(_prepare(settings))
+    except (SettingsError, SealError, DatabaseInUseError) as error:
+        refuse(str(error))
+    except DatabaseUnavailableError as error:
+        refuse(f"the database does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running")
+    _greet(settings, link)
+    _run(settings)
+
+
+async def _prepare(settings: Settings) -> str | None:
+    """Migrate, and return the link for the first administrator where nobody can administer yet."""
+    database = database_of(settings, is_server=settings.is_sqlite)
+    try:
+        await ensure_migrated(settings, database)
+        token = await database.run(_first_administrator)
+    finally:
+        await database.close()
+    return None if token is None else settings.url(f"{SET_PASSWORD_PATH}?token={token}")
+
+
+def _first_administrator(db: Connection) -> str | None:
+    """Make sure there is an administrator; return a one-time token where none of them has a password yet."""
+    at = now()
+    administrators = users.list_with_role(db, ADMIN_ROLE)
+    if any(user.password_hash is not None for user in administrators):
+        return None
+    if administrators:
+        user = administrators[0]
+    else:
+        user = register(
+            db,
+            email="admin@localhost",
+            username=ADMIN_NAME,
+            claims={"name": "Administrator"},
+            password_hash=None,
+            roles=(ADMIN_ROLE,),
+            context=CLI,
+            now=at,
+        )
+    return create_password_link(db, user, context=CLI, now=at, seconds=LINK_SECONDS)
+
+
+def _greet(settings: Settings, link: str | None) -> None:
+    say(f"Ostiary is starting at {settings.issuer}")
+    say(f"  your account   {settings.url('/account')}")
+    say(f"  discovery      {settings.url('/.well-known/openid-configuration')}")
+    if link is not None:
+        say("")
+        say(f"Set the first administrator's password with this link (once, within {LINK_SECONDS // 3600} hours):")
+        say(f"  {link}")
+        say(f"Then sign in as {ADMIN_NAME!r} at {settings.url('/account')}")
+
+
+def _run(settings: Settings) -> None:
+    is_single = settings.workers == 1
+    config = uvicorn.Config(
+        create_app(settings) if is_single else "server.app:from_environment",
+        factory=not is_single,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=bounded_protocol(settings.request_seconds),
+        loop="uvloop",
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        lifespan="on",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies) or None,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=10,
+    )
+    if is_single:
+        uvicorn.Server(config).run()
+        return
+    Multiprocess(config, [config.bind_socket()]).run()

@@ -1,0 +1,53 @@
+"""The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
+
+Until client and redirect URI are proven, errors are our own page; from then on they go to the client.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.pages import answer, interaction
+from server.pages.visit import PageError, Visit
+from server.protocol.authorization_request import Draft
+from server.protocol.checks import validate
+from server.protocol.errors import InvalidRequestError, OAuth2Error, UnprovenRequestError
+from server.protocol.interaction import Interaction
+from server.protocol.request import form_parameters, query_parameters
+from server.protocol.response import error_parameters
+
+
+async def authorization(request: Request) -> Response:
+    """Answer an authorization request, or lead the person to the first page that is due."""
+    visit = Visit.of(request)
+    is_post = request.method == "POST"
+    try:
+        parameters = await form_parameters(request) if is_post else query_parameters(request)
+    except InvalidRequestError as error:
+        raise _refusal("invalid_request", str(error.description)) from None
+    client_id = parameters.get("client_id")
+    client = None if client_id is None else await visit.services.registry.find(client_id)
+    draft = Draft()
+    try:
+        authorization_request = validate(parameters, client, visit.services, draft)
+    except UnprovenRequestError as error:
+        raise _refusal(error.error, error.message) from None
+    except OAuth2Error as error:
+        if draft.redirect_uri is None:
+            raise _refusal(str(error.error), str(error.description)) from None
+        state = None if "state" in parameters.repeated else parameters.get("state")
+        return answer.send(visit, draft.redirect_uri, draft.response_mode, state, error_parameters(error))
+    begun = Interaction(
+        created_at=visit.now,
+        request=authorization_request,
+        is_registering="create" in authorization_request.prompt,
+    )
+    return await interaction.begin(visit, begun, client, is_same_site=not is_post or visit.session_cookie is not None)
+
+
+def _refusal(error: str, message: str) -> PageError:
+    return PageError(
+        400,
+        "The application sent an invalid request",
+        f"{message} (error: {error})",
+        "Go back to the application and try again. If it happens again, tell the people who run it.",
+    )

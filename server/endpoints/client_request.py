@@ -1,0 +1,155 @@
+"""The phases that token, introspection and revocation share: form, client authentication, one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from clients.authentication import (
+    AuthenticatedClient,
+    AuthenticationProblem,
+    Presented,
+    authenticate,
+    present,
+)
+from clients.client import Client
+from server.accounts import throttling
+from server.events.audit import record
+from server.events.context import Context
+from server.events.names import Event
+from server.protocol.errors import InvalidRequestError, OAuth2Error, TooManyRequestsError
+from server.protocol.request import Parameters, form_parameters, query_parameters, refuse_repeated
+from server.protocol.response import Answer, error_answer, to_response
+from server.protocol.services import Services, context_of, services_of
+from server.storage import one_time
+from server.tokens import opaque
+
+ASSERTION_KIND = "client_assertion"
+CREDENTIALS = frozenset({"client_secret", "client_assertion", "code", "refresh_token", "token", "code_verifier"})
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """A form request of an authenticated client."""
+
+    services: Services
+    parameters: Parameters
+    authenticated: AuthenticatedClient
+    context: Context
+    now: int
+
+
+Work = Callable[[Connection | None, ClientRequest], Answer]
+
+
+class ClientRefusedError(OAuth2Error):
+    """Client authentication failed: RFC 6749 section 5.2."""
+
+    def __init__(self, problem: AuthenticationProblem) -> None:
+        super().__init__(problem.description, status_code=problem.status, error=problem.error)
+        self._used_basic = problem.used_basic
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Challenge where Basic was tried."""
+        challenge = [("WWW-Authenticate", 'Basic realm="ostiary", charset="UTF-8"')] if self._used_basic else []
+        return [*super().get_headers(), *challenge]
+
+
+async def handle(request: Request, work: Work, *, needs_database: Callable[[Parameters], bool]) -> Response:
+    """Parse, authenticate the client, run the work in one transaction where it needs one, and answer."""
+    services = services_of(request)
+    context = context_of(request)
+    try:
+        parameters = await _parameters(request)
+        presented = _present(request, parameters)
+        client = await _find_client(services, presented)
+        now = services.clock.now()
+        authenticated = _authenticate(services, client, presented, now)
+    except ClientRefusedError as error:
+        return to_response(error_answer(await _count_failure(services, error, presented.unverified_client_id, context)))
+    except OAuth2Error as error:
+        return to_response(error_answer(error))
+    context = Context(context.request_id, context.address, context.user_agent, authenticated.client.client_id)
+    client_request = ClientRequest(services, parameters, authenticated, context, now)
+    if authenticated.assertion is None and not needs_database(parameters):
+        return to_response(_run(None, client_request, work))
+    return to_response(await services.database.run(lambda db: _run(db, client_request, work)))
+
+
+async def _parameters(request: Request) -> Parameters:
+    if request.scope["query_string"] and CREDENTIALS & query_parameters(request).values.keys():
+        # RFC 6749 section 2.3.1: credentials must not be in the request URI
+        raise InvalidRequestError("Credentials in the query string are not accepted")
+    parameters = await form_parameters(request)
+    refuse_repeated(parameters)
+    return parameters
+
+
+def _present(request: Request, parameters: Parameters) -> Presented:
+    headers = request.headers.getlist("authorization")
+    if len(headers) > 1:
+        raise InvalidRequestError("The Authorization header is repeated")
+    try:
+        return present(headers[0] if headers else None, parameters.values)
+    except AuthenticationProblem as problem:
+        raise MalformedCredentialsError(problem) from None
+
+
+class MalformedCredentialsError(ClientRefusedError):
+    """Credentials that do not even name a client: nothing to count."""
+
+
+async def _find_client(services: Services, presented: Presented) -> Client | None:
+    if presented.unverified_client_id is None:
+        return None
+    return await services.registry.find(presented.unverified_client_id)
+
+
+def _authenticate(services: Services, client: Client | None, presented: Presented, now: int) -> AuthenticatedClient:
+    settings = services.settings
+    # RFC 7523 section 3 with draft-ietf-oauth-rfc7523bis: the issuer; the token endpoint for older clients
+    audiences = (settings.issuer, settings.url("/token"))
+    try:
+        return authenticate(client, presented, now=now, audiences=audiences)
+    except AuthenticationProblem as problem:
+        raise ClientRefusedError(problem) from None
+
+
+async def _count_failure(
+    services: Services, error: ClientRefusedError, client_id: str | None, context: Context
+) -> OAuth2Error:
+    """Count and audit a failed authentication; guessing is slowed down, the right secret still gets in (C035)."""
+    if isinstance(error, MalformedCredentialsError) or client_id is None:
+        return error
+    now = services.clock.now()
+    is_known = services.registry.cached(client_id) is not None
+
+    def work(db: Connection) -> int | None:
+        throttled = None
+        if services.settings.rate_limits:
+            throttled = throttling.reserve(db, [throttling.client_key(client_id, context.address)], now)
+        if throttled is None and is_known:
+            record(db, Event.CLIENT_AUTHENTICATION_FAILED, context, now=now, client_id=client_id, actor="anonymous")
+        return None if throttled is None else throttled.retry_after
+
+    retry_after = await services.database.run(work)
+    return error if retry_after is None else TooManyRequestsError(retry_after)
+
+
+def _run(db: Connection | None, request: ClientRequest, work: Work) -> Answer:
+    assertion = request.authenticated.assertion
+    try:
+        if assertion is not None and db is not None:
+            # RFC 7523 section 3 rule 7: an assertion is good for one request
+            digest = opaque.digest(ASSERTION_KIND, f"{request.authenticated.client.client_id}\0{assertion.jti}")
+            is_first = one_time.consume_foreign(
+                db, ASSERTION_KIND, digest, now=request.now, expires_at=assertion.expires_at
+            )
+            if not is_first:
+                problem = AuthenticationProblem("invalid_client", "The client assertion was used before", 401, False)
+                raise ClientRefusedError(problem)
+        return work(db, request)
+    except OAuth2Error as error:
+        return error_answer(error)

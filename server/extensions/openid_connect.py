@@ -1,0 +1,185 @@
+"""OpenID Connect Core 1.0: the parameters of an authentication request, ID tokens, UserInfo."""
+
+import json
+from typing import Any
+
+from clients.client import Client
+from keys.jose import JoseError
+from server.accounts.claims import STANDARD_CLAIMS, claims_of, select
+from server.endpoints.userinfo import userinfo
+from server.protocol.authorization_request import Draft
+from server.protocol.errors import InvalidRequestError, UnmetAuthenticationRequirementsError
+from server.protocol.extension import Endpoint, Extension
+from server.protocol.interaction import AAL1, AAL2
+from server.protocol.request import Parameters
+from server.protocol.services import Services
+from server.protocol.token_issue import TokenIssue
+from server.tokens import id_token
+
+PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
+DISPLAYS = ("page", "popup", "touch", "wap")
+ACR_VALUES = (AAL1, AAL2)
+MAX_CLAIMS_CHARACTERS = 8192
+MAX_AGE_DIGITS = 10
+MAX_NONCE_CHARACTERS = 1024
+"""A nonce is stored with the code and signed into the ID token."""
+MAX_HINT_CHARACTERS = 320
+UI_LOCALES = ("en",)
+
+
+def check_authentication_request(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
+    """Check the parameters of OpenID Connect Core section 3.1.2.1 and keep them."""
+    values = draft.values
+    nonce = parameters.get("nonce")
+    if nonce is not None and len(nonce) > MAX_NONCE_CHARACTERS:
+        raise InvalidRequestError("The nonce is too long")
+    values["nonce"] = nonce
+    values["prompt"] = _prompt(parameters.get("prompt"))
+    values["max_age"] = _max_age(parameters.get("max_age"), client)
+    values["login_hint"] = (parameters.get("login_hint") or "")[:MAX_HINT_CHARACTERS] or None
+    values["ui_locales"] = tuple((parameters.get("ui_locales") or "").split()[:10])
+    display = parameters.get("display")
+    values["display"] = display if display in DISPLAYS else None
+    values["hinted_subject"] = _hinted_subject(parameters.get("id_token_hint"), services)
+    values["claims"] = _claims(parameters.get("claims"))
+    _authentication_context(draft, parameters, client)
+
+
+def _prompt(value: str | None) -> frozenset[str]:
+    prompt = frozenset((value or "").split())
+    if not prompt <= PROMPTS:
+        raise InvalidRequestError("A prompt value is not supported")
+    if "none" in prompt and len(prompt) > 1:
+        raise InvalidRequestError("prompt=none stands alone")
+    return prompt
+
+
+def _max_age(value: str | None, client: Client) -> int | None:
+    if value is None:
+        return client.default_max_age
+    if not (value.isascii() and value.isdecimal() and len(value) <= MAX_AGE_DIGITS):
+        raise InvalidRequestError("The max_age is not a number of seconds")
+    return int(value)
+
+
+def _hinted_subject(hint: str | None, services: Services) -> str | None:
+    if hint is None:
+        return None
+    try:
+        return str(id_token.read_hint(services.keys, services.settings.issuer, hint)["sub"])
+    except JoseError:
+        raise InvalidRequestError("The id_token_hint is not an ID token of this server") from None
+
+
+def _claims(value: str | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    problem = InvalidRequestError("The claims parameter is malformed")
+    if len(value) > MAX_CLAIMS_CHARACTERS:
+        raise problem
+    try:
+        requested = json.loads(value)
+    except (ValueError, RecursionError):
+        raise problem from None
+    if not isinstance(requested, dict):
+        raise problem
+    kept: dict[str, Any] = {}
+    for place in ("userinfo", "id_token"):
+        members = requested.get(place)
+        if members is None:
+            continue
+        if not isinstance(members, dict) or not all(isinstance(m, dict | None) for m in members.values()):
+            raise problem
+        kept[place] = members
+    try:
+        json.dumps(kept, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise problem from None
+    if "\\u0000" in value:
+        raise problem
+    return kept
+
+
+def _authentication_context(draft: Draft, parameters: Parameters, client: Client) -> None:
+    # OpenID Connect Core section 5.5.1.1: acr as an essential claim must be met, acr_values is a wish
+    values = draft.values
+    asked = values["claims"].get("id_token", {})
+    member = asked.get("acr") or {}
+    wanted = member.get("values") or ([member["value"]] if member.get("value") else [])
+    if wanted and isinstance(wanted, list):
+        names = tuple(str(name) for name in wanted)
+        values["is_acr_essential"] = member.get("essential") is True
+        if values["is_acr_essential"] and not set(names) & set(ACR_VALUES):
+            raise UnmetAuthenticationRequirementsError("The requested authentication strength is unknown")
+    else:
+        names = tuple((parameters.get("acr_values") or "").split()) or tuple(client.default_acr_values)
+    values["acr_values"] = names[:10]
+    subject = (asked.get("sub") or {}).get("value")
+    if isinstance(subject, str) and values["hinted_subject"] is None:
+        # section 5.5.1: the answer must be about this person, so anybody else signs in again
+        values["hinted_subject"] = subject
+
+
+def add_id_token(issue: TokenIssue, body: dict[str, Any]) -> None:
+    """Add the ID token to a token response (sections 3.1.3.3 and 12.2)."""
+    if "openid" not in issue.scopes:
+        return
+    authorization = issue.authorization
+    person = select(claims_of(issue.user), (), authorization["claims"].get("id_token", {}))
+    settings = issue.services.settings
+    claims = id_token.IdTokenClaims(
+        subject=issue.user.id,
+        client_id=issue.client.client_id,
+        session_id=authorization["session_id"],
+        auth_time=authorization["auth_time"],
+        acr=authorization["acr"],
+        amr=tuple(authorization["amr"]),
+        nonce=issue.nonce,
+        person=person,
+    )
+    body["id_token"] = id_token.mint(
+        issue.services.keys,
+        settings.issuer,
+        claims,
+        access_token=issue.access_token,
+        algorithm=issue.client.id_token_signed_response_alg,
+        now=issue.now,
+        lifetime=settings.id_token_seconds,
+    )
+
+
+def metadata(services: Services) -> dict[str, Any]:
+    """Return what OpenID Connect Discovery 1.0 section 3 asks for."""
+    return {
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(services.settings.signing_algorithms),
+        "claim_types_supported": ["normal"],
+        "claims_supported": [*STANDARD_CLAIMS, "auth_time", "acr", "amr", "sid", "roles"],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "require_request_uri_registration": False,
+        "acr_values_supported": list(ACR_VALUES),
+        "prompt_values_supported": sorted(PROMPTS),
+        "display_values_supported": list(DISPLAYS),
+        "ui_locales_supported": list(UI_LOCALES),
+    }
+
+
+OPENID_CONNECT = Extension(
+    name="openid_connect",
+    title="OpenID Connect Core 1.0",
+    specification="https://openid.net/specs/openid-connect-core-1_0.html",
+    metadata=metadata,
+    scopes={
+        "openid": "Know who you are",
+        "profile": "See your profile: name, picture and similar",
+        "email": "See your e-mail address",
+        "address": "See your postal address",
+        "phone": "See your phone number",
+        "offline_access": "Keep access while you are not using the application",
+    },
+    authorization_check=check_authentication_request,
+    response_step=add_id_token,
+    endpoints=(Endpoint("userinfo_endpoint", "/userinfo", ("GET", "POST"), userinfo, is_cross_origin=True),),
+)

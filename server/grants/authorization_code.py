@@ -1,0 +1,175 @@
+"""`authorization_code`: issuing a code, and redeeming it once (RFC 6749 section 4.1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
+from sqlalchemy import Connection
+
+from clients.client import Client
+from server.accounts.sessions import Session
+from server.accounts.user import User
+from server.events.audit import record
+from server.events.context import Context
+from server.events.names import Event
+from server.grants.response import TokenResponse, for_person
+from server.protocol.authorization_request import AuthorizationRequest
+from server.protocol.errors import InvalidGrantError, InvalidRequestError
+from server.protocol.services import Services
+from server.protocol.token_issue import CodeRedemption
+from server.storage import authorizations, one_time, users
+from server.tokens import opaque, refresh_token
+
+KIND = "authorization_code"
+PREFIX = "oac_"
+REPLAY_MEMORY_SECONDS = 86_400
+"""A used code stays known this long, so that a replay revokes what it gave (RFC 9700 section 4.5)."""
+_REFUSED = "The authorization code is not valid, has expired, or was used"
+
+
+def issue_code(
+    db: Connection,
+    services: Services,
+    request: AuthorizationRequest,
+    user: User,
+    session: Session,
+    *,
+    context: Context,
+    now: int,
+) -> str:
+    """Store the authorization and a code that can be redeemed for it, and return the code."""
+    settings = services.settings
+    authorization_id = opaque.new_identifier("aut_")
+    expires_at = now + settings.authorization_code_seconds
+    authorizations.add(
+        db,
+        {
+            "id": authorization_id,
+            "user_id": user.id,
+            "client_id": request.client_id,
+            "session_id": session.id,
+            "scope": " ".join(request.scopes),
+            "claims": request.claims,
+            "auth_time": session.authenticated_at,
+            "acr": session.acr,
+            "amr": list(session.amr),
+            "created_at": now,
+            "expires_at": expires_at,
+        },
+    )
+    code = opaque.mint(PREFIX)
+    payload = {
+        "authorization_id": authorization_id,
+        "redirect_uri": request.redirect_uri if request.has_redirect_uri else None,
+        "code_challenge": request.code_challenge,
+        "nonce": request.nonce,
+    }
+    one_time.add(
+        db,
+        KIND,
+        opaque.digest(KIND, code),
+        payload,
+        now=now,
+        expires_at=expires_at,
+        user_id=user.id,
+        client_id=request.client_id,
+        purge_at=expires_at + REPLAY_MEMORY_SECONDS,
+    )
+    record(
+        db,
+        Event.CODE_ISSUED,
+        context,
+        now=now,
+        user_id=user.id,
+        client_id=request.client_id,
+        authorization_id=authorization_id,
+    )
+    return code
+
+
+class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
+    """Redeems a code: bound to client, redirect URI and challenge, once, within its life."""
+
+    GRANT_TYPE = "authorization_code"
+    NEEDS_DATABASE = True
+    row: Mapping[str, Any]
+
+    def validate_token_request(self) -> None:
+        """Find the code and check all it is bound to; nothing is used up by a wrong request (RFC 6749 4.1.3)."""
+        code = self.request.parameters.get("code")
+        if code is None:
+            raise InvalidRequestError("The code is missing")
+        row = one_time.find(self.server.db, KIND, opaque.digest(KIND, code))
+        if row is None or row["client_id"] != self.client.client_id:
+            raise InvalidGrantError(_REFUSED)
+        if row["payload"]["redirect_uri"] != self.request.parameters.get("redirect_uri"):
+            raise InvalidGrantError("The redirect_uri is not the one of the authorization request")
+        for extension in self.server.services.extensions:
+            if extension.redemption_check is not None:
+                extension.redemption_check(self.request.parameters, CodeRedemption(row["payload"]))
+        self.row = row
+
+    def create_token_response(self) -> TokenResponse:
+        """Use the code up and mint the tokens; a second use revokes what the first one gave."""
+        db, now = self.server.db, self.server.now
+        authorization_id = self.row["payload"]["authorization_id"]
+        if one_time.consume(db, KIND, self.row["digest"], now) is None:
+            self._refuse_replay(authorization_id)
+        authorization = authorizations.find_live(db, authorization_id, now)
+        user = users.find_by_id(db, self.row["user_id"])
+        if authorization is None or user is None:
+            raise InvalidGrantError(_REFUSED)
+        self._record(Event.CODE_REDEEMED, authorization_id)
+        return for_person(
+            self.server,
+            self.client,
+            user,
+            authorization,
+            tuple(authorization["scope"].split()),
+            nonce=self.row["payload"]["nonce"],
+            refresh_token=self._begin_family(db, authorization),
+        )
+
+    def _refuse_replay(self, authorization_id: str) -> None:
+        used = one_time.find(self.server.db, KIND, self.row["digest"])
+        if used is not None and used["consumed_at"] is not None:
+            # RFC 9700 section 4.5: a code that comes twice was stolen; nobody knows which one was the thief
+            authorizations.revoke(self.server.db, authorization_id, self.server.now)
+            self._record(Event.CODE_REPLAYED, authorization_id)
+        raise InvalidGrantError(_REFUSED)
+
+    def _record(self, event: Event, authorization_id: str) -> None:
+        record(
+            self.server.db,
+            event,
+            self.request.context,
+            now=self.server.now,
+            user_id=self.row["user_id"],
+            client_id=self.client.client_id,
+            actor=self.client.client_id,
+            authorization_id=authorization_id,
+        )
+
+    def _begin_family(self, db: Connection, authorization: Mapping[str, Any]) -> str | None:
+        settings, client, now = self.server.services.settings, self.client, self.server.now
+        absolute_end = now + settings.refresh_token_absolute_seconds
+        if "refresh_token" not in client.grant_types:
+            # UserInfo and introspection check the authorization for as long as the access token lives.
+            lifetime = client.access_token_seconds or settings.access_token_seconds
+            authorizations.extend(db, authorization["id"], now + lifetime)
+            return None
+        authorizations.extend(db, authorization["id"], absolute_end)
+        return refresh_token.issue(
+            db,
+            authorization_id=authorization["id"],
+            client_id=client.client_id,
+            scope=authorization["scope"],
+            now=now,
+            idle_seconds=idle_seconds(client, self.server.services),
+            absolute_end=absolute_end,
+        )
+
+
+def idle_seconds(client: Client, services: Services) -> int:
+    """Return how long a refresh token of the client may lie unused."""
+    return client.refresh_token_seconds or services.settings.refresh_token_seconds

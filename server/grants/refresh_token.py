@@ -1,0 +1,84 @@
+"""`refresh_token`: rotation with families and reuse detection (RFC 6749 section 6, RFC 9700 section 4.14.2)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
+
+from server.events.audit import record
+from server.events.names import Event
+from server.grants.authorization_code import idle_seconds
+from server.grants.response import TokenResponse, for_person
+from server.protocol.checks import MAX_SCOPE_CHARACTERS
+from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from server.storage import authorizations, users
+from server.tokens import refresh_token
+from server.tokens.refresh_token import Outcome
+
+_REFUSED = "The refresh token is not valid, has expired, or was revoked"
+
+
+class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
+    """Gives new tokens and the successor of the refresh token."""
+
+    GRANT_TYPE = "refresh_token"
+    NEEDS_DATABASE = True
+    token: str
+    row: Mapping[str, Any]
+    scopes: tuple[str, ...]
+
+    def validate_token_request(self) -> None:
+        """Find the token and check all it is bound to. Scope may narrow, never widen (RFC 6749 section 6)."""
+        token = self.request.parameters.get("refresh_token")
+        if token is None:
+            raise InvalidRequestError("The refresh_token is missing")
+        row = refresh_token.find(self.server.db, token)
+        if row is None or row["client_id"] != self.client.client_id:
+            raise InvalidGrantError(_REFUSED)
+        granted = row["scope"].split()
+        requested = self.request.parameters.get("scope")
+        wanted = granted if requested is None else list(dict.fromkeys(requested.split(" ")))
+        if len(requested or "") > MAX_SCOPE_CHARACTERS or not set(wanted) <= set(granted):
+            raise InvalidScopeError("The scope goes beyond what was granted")
+        # What the client may no longer have is no longer given, even though it was granted.
+        self.scopes = tuple(name for name in wanted if name in self.client.scopes)
+        self.token, self.row = token, row
+
+    def create_token_response(self) -> TokenResponse:
+        """Rotate, and mint; a late second use revokes the family."""
+        server, row = self.server, self.row
+        authorization = authorizations.find_live(server.db, row["authorization_id"], server.now)
+        if authorization is None:
+            raise InvalidGrantError(_REFUSED)
+        rotation = refresh_token.rotate(
+            server.db,
+            self.token,
+            row,
+            now=server.now,
+            idle_seconds=idle_seconds(self.client, server.services),
+            absolute_end=authorization["expires_at"],
+            reuse_seconds=server.services.settings.refresh_reuse_seconds,
+        )
+        if rotation.outcome is Outcome.REUSED:
+            self._revoke_family(authorization)
+        if rotation.successor is None:
+            raise InvalidGrantError(_REFUSED)
+        user = users.find_by_id(server.db, authorization["user_id"])
+        if user is None:
+            raise InvalidGrantError(_REFUSED)
+        return for_person(
+            server, self.client, user, authorization, self.scopes, nonce=None, refresh_token=rotation.successor
+        )
+
+    def _revoke_family(self, authorization: Mapping[str, Any]) -> None:
+        authorizations.revoke(self.server.db, authorization["id"], self.server.now)
+        record(
+            self.server.db,
+            Event.REFRESH_TOKEN_REUSED,
+            self.request.context,
+            now=self.server.now,
+            user_id=authorization["user_id"],
+            client_id=self.client.client_id,
+            actor=self.client.client_id,
+            authorization_id=authorization["id"],
+        )

@@ -1,0 +1,63 @@
+"""The outermost layer: a request id, the headers that every response carries, and one log line a request."""
+
+import secrets
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.clock import perf_counter
+from server.observability.logging import access_logger
+from server.settings import Settings
+
+COMMON_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+HEALTH_PREFIX = "/health/"
+
+
+class Edge:
+    """Gives each request an id and logs it when it is answered."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._headers = (*COMMON_HEADERS, HSTS) if settings.is_https else COMMON_HEADERS
+        self._log = access_logger() if settings.access_log else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope["request_id"] = request_id
+        started = perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    *self._headers,
+                    (b"x-request-id", request_id.encode("ascii")),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            if self._log is not None and not scope["path"].startswith(HEALTH_PREFIX):
+                client = scope.get("client")
+                # The query string is left out: it holds codes and states.
+                self._log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=round((perf_counter() - started) * 1000, 1),
+                    address=client[0] if client else "",
+                    request_id=request_id,
+                )

@@ -1,0 +1,39 @@
+"""The cookies: a browser's own id, its sign-in, and the mark of a browser in which somebody signed in before."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.settings import Settings
+
+BROWSER, SESSION, KNOWN = "browser", "session", "known"
+KNOWN_SECONDS = 31_536_000
+MAX_COOKIE_CHARACTERS = 512
+
+
+def name_of(cookie: str, settings: Settings) -> str:
+    """Return a cookie's full name: `__Host-` binds it to this host and to https (RFC 6265bis section 4.1.3.2)."""
+    return f"__Host-ostiary_{cookie}" if settings.is_https else f"ostiary_{cookie}"
+
+
+def read(request: Request, cookie: str, settings: Settings) -> str | None:
+    """Return a cookie's value, None where it is absent or absurd."""
+    value = request.cookies.get(name_of(cookie, settings))
+    return value if value and len(value) <= MAX_COOKIE_CHARACTERS and value.isascii() else None
+
+
+def write(response: Response, cookie: str, value: str, settings: Settings, *, max_age: int | None = None) -> None:
+    """Set a cookie; without `max_age` it ends with the browser."""
+    response.set_cookie(
+        name_of(cookie, settings),
+        value,
+        max_age=max_age,
+        path="/",
+        secure=settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear(response: Response, cookie: str, settings: Settings) -> None:
+    """Remove a cookie."""
+    response.delete_cookie(name_of(cookie, settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")

@@ -1,0 +1,107 @@
+"""The sign-in page: who, and the password."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from server.accounts import second_factor, sign_in, throttling
+from server.accounts.passwords import PasswordHasherBusyError
+from server.accounts.throttling import Throttled
+from server.accounts.user import User
+from server.pages import signed_in
+from server.pages.interaction import Situation, StepPage, render, save
+from server.pages.visit import PageError, Visit
+from server.protocol.request import Parameters
+from server.settings import Mfa, Registration
+
+WRONG = "The e-mail address, username or password is not right. Check them and try again."
+BUSY_RETRY_SECONDS = 2
+
+
+def show(_db: Connection, visit: Visit, situation: Situation) -> Mapping[str, Any]:
+    """Return what the empty form needs."""
+    request = situation.state.request
+    return _context(visit, situation, request.login_hint if request else None, None)
+
+
+def _context(visit: Visit, situation: Situation, login_hint: str | None, error: str | None) -> dict[str, Any]:
+    can_register = visit.services.settings.registration is Registration.OPEN
+    register = visit.renderer.url(f"/interaction/{situation.id}/register")
+    return {
+        "client_name": situation.client_name,
+        "login_hint": login_hint,
+        "error": error,
+        "register_url": register if can_register else None,
+        "forgot_url": None,
+    }
+
+
+async def take(visit: Visit, situation: Situation, form: Parameters) -> Response | None:
+    """Check the password off the event loop, and sign in or ask for the second factor."""
+    identifier, password = form.get("email") or "", form.get("password") or ""
+    services = visit.services
+    prepared = await services.database.run(
+        lambda db: sign_in.prepare(
+            db,
+            identifier,
+            device_cookie=visit.known_cookie,
+            sealer=services.sealer,
+            rate_limits=services.settings.rate_limits,
+            context=visit.context,
+            now=visit.now,
+        )
+    )
+    if isinstance(prepared, Throttled):
+        return _slow_down(visit, situation, identifier, prepared.retry_after)
+    try:
+        verification = await services.hasher.verify(prepared.password_hash, password)
+    except PasswordHasherBusyError:
+        await services.database.run(lambda db: throttling.withdraw(db, prepared.keys))
+        raise busy() from None
+    new_hash = await services.hasher.hash(password) if verification.is_valid and verification.needs_rehash else None
+
+    def work(db: Connection) -> User | None:
+        done = sign_in.complete(db, prepared, is_valid=verification.is_valid, context=visit.context, now=visit.now)
+        if done is None:
+            return None
+        if new_hash is not None:
+            sign_in.store_rehash(db, prepared, new_hash)
+        _proceed(db, visit, situation, done.user, remember=form.get("remember") is not None)
+        return done.user
+
+    if await services.database.run(work) is None:
+        return render(visit, situation, PAGE, _context(visit, situation, identifier, WRONG), status=400)
+    return None
+
+
+def busy() -> PageError:
+    """Return the error of a server that has too many passwords to check."""
+    return PageError(
+        503,
+        "Too many people are signing in",
+        "The server has more sign-ins to check than it can at this moment.",
+        "Wait a few seconds and try again.",
+        retry_after=BUSY_RETRY_SECONDS,
+    )
+
+
+def _proceed(db: Connection, visit: Visit, situation: Situation, user: User, *, remember: bool) -> None:
+    needs_code = visit.services.settings.mfa is not Mfa.OFF and second_factor.has_second_factor(db, user.id)
+    if not needs_code:
+        signed_in.sign_in(db, visit, situation, user, ("pwd",), remember=remember)
+        return
+    state = situation.state
+    state.pending_user_id, state.pending_remember, state.code_tries = user.id, remember, 0
+    save(db, visit, situation)
+
+
+def _slow_down(visit: Visit, situation: Situation, identifier: str, seconds: int) -> Response:
+    text = f"Too many attempts. Wait {seconds} seconds and try again."
+    response = render(visit, situation, PAGE, _context(visit, situation, identifier, text), status=429)
+    response.headers["retry-after"] = str(seconds)
+    return response
+
+
+PAGE = StepPage("sign_in.html", show, take)

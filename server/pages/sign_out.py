@@ -1,0 +1,151 @@
+"""Signing out: OpenID Connect RP-Initiated Logout 1.0, and the person's own wish.
+
+Without a valid hint about the browser's own sign-in the person is asked first (section 2); the return address is used
+only if it is registered, letter for letter (section 3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from clients.client import Client
+from keys.jose import JoseError
+from server.accounts import sessions
+from server.accounts.sessions import Session
+from server.pages.visit import PageError, Visit, stale
+from server.protocol.errors import InvalidRequestError
+from server.protocol.request import Parameters, form_parameters, query_parameters
+from server.protocol.response import with_parameters
+from server.storage import one_time
+from server.tokens import id_token, opaque
+
+KIND = "sign_out"
+MAX_STATE_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutRequest:
+    """A validated logout request."""
+
+    client: Client | None
+    hint: Mapping[str, Any] | None
+    return_to: str | None
+
+
+async def end_session(request: Request) -> Response:
+    """End the browser's sign-in, at once with its own hint, else after a confirmation."""
+    visit = Visit.of(request)
+    try:
+        parameters = await form_parameters(request) if request.method == "POST" else query_parameters(request)
+    except InvalidRequestError:
+        raise _invalid("The request is malformed.") from None
+    if parameters.repeated:
+        raise _invalid("A parameter is repeated.")
+    logout = await _validate(visit, parameters)
+
+    def work(db: Connection) -> tuple[bool, str | None]:
+        session, _ = visit.session(db)
+        if session is None:
+            return True, None
+        hint = logout.hint
+        if hint is not None and hint.get("sid") == session.id and hint["sub"] == session.user_id:
+            sessions.end(db, session.id, user_id=session.user_id, context=visit.context, now=visit.now)
+            return True, None
+        return False, _remember(db, visit, logout, session)
+
+    is_signed_out, ticket = await visit.services.database.run(work)
+    client_name = None if logout.client is None else logout.client.client_name or logout.client.client_id
+    if is_signed_out:
+        visit.forget_session()
+        return _done(visit, client_name, logout.return_to)
+    context = {
+        "action": visit.renderer.url(f"/sign-out/{ticket}"),
+        "client_name": client_name,
+        "cancel_url": visit.renderer.url("/account"),
+    }
+    targets = () if logout.return_to is None else (logout.return_to,)
+    return visit.page("sign_out.html", context, form_targets=targets)
+
+
+async def sign_out(request: Request) -> Response:
+    """Take the confirmation and sign out."""
+    visit = Visit.of(request)
+    form = await form_parameters(request)
+    visit.check_csrf(form)
+    if form.get("decision") != "sign-out":
+        return visit.redirect(visit.renderer.url("/account"))
+    digest = opaque.digest(KIND, request.path_params["ticket"])
+
+    def work(db: Connection) -> Mapping[str, Any]:
+        ticket = one_time.consume(db, KIND, digest, visit.now)
+        if ticket is None or ticket["payload"]["browser"] != visit.browser_digest:
+            raise stale()
+        payload: Mapping[str, Any] = ticket["payload"]
+        user_id = payload["user_id"]
+        sessions.end(db, payload["session_id"], user_id=user_id, context=visit.context, now=visit.now)
+        return payload
+
+    payload = await visit.services.database.run(work)
+    visit.forget_session()
+    return _done(visit, payload["client_name"], payload["return_to"])
+
+
+async def _validate(visit: Visit, parameters: Parameters) -> LogoutRequest:
+    services = visit.services
+    hint = None
+    if parameters.get("id_token_hint") is not None:
+        try:
+            hint = id_token.read_hint(services.keys, services.settings.issuer, parameters.get("id_token_hint") or "")
+        except JoseError:
+            hint = None  # section 4: the person is asked instead
+    client_id = parameters.get("client_id")
+    if hint is not None and client_id is not None and hint["aud"] != client_id:
+        raise _invalid("The application that is named is not the one you signed in to.")
+    client_id = client_id or (None if hint is None else str(hint["aud"]))
+    client = None if client_id is None else await services.registry.find(client_id)
+    return LogoutRequest(client, hint, _return_address(client, parameters))
+
+
+def _return_address(client: Client | None, parameters: Parameters) -> str | None:
+    uri, state = parameters.get("post_logout_redirect_uri"), parameters.get("state")
+    if uri is None:
+        return None
+    if client is None or client.disabled or uri not in client.post_logout_redirect_uris:
+        raise _invalid("The address to return to after signing out is not registered for the application.")
+    if state is not None and len(state) > MAX_STATE_CHARACTERS:
+        raise _invalid("The state is too long.")
+    return uri if state is None else with_parameters(uri, {"state": state})
+
+
+def _remember(db: Connection, visit: Visit, logout: LogoutRequest, session: Session) -> str:
+    ticket = opaque.mint("oso_")
+    client = logout.client
+    payload = {
+        "browser": visit.browser_digest,
+        "session_id": session.id,
+        "user_id": session.user_id,
+        "client_name": None if client is None else client.client_name or client.client_id,
+        "return_to": logout.return_to,
+    }
+    expires_at = visit.now + visit.services.settings.interaction_seconds
+    one_time.add(db, KIND, opaque.digest(KIND, ticket), payload, now=visit.now, expires_at=expires_at)
+    return ticket
+
+
+def _done(visit: Visit, client_name: str | None, return_to: str | None) -> Response:
+    if return_to is not None:
+        return visit.redirect(return_to)
+    return visit.page("signed_out.html", {"client_name": client_name, "continue_url": None})
+
+
+def _invalid(message: str) -> PageError:
+    return PageError(
+        400,
+        "The application sent an invalid sign-out request",
+        message,
+        "You can sign out on your account page.",
+    )

@@ -1,0 +1,54 @@
+"""What every way of signing in ends with: a session, its cookie, the mark of a known browser."""
+
+from sqlalchemy import Connection
+
+from server.accounts import known_browser, sessions
+from server.accounts.sessions import Session
+from server.accounts.user import User
+from server.pages.interaction import Situation, save
+from server.pages.visit import Visit, stale
+
+
+def sign_in(
+    db: Connection, visit: Visit, situation: Situation, user: User, amr: tuple[str, ...], *, remember: bool
+) -> None:
+    """Begin the person's session, or renew the one they have; the browser's old cookie is dead at once (C078)."""
+    settings = visit.services.settings
+    session, _ = visit.session(db)
+    if session is not None and session.user_id == user.id and visit.session_cookie is not None:
+        renewed = sessions.elevate(db, visit.session_cookie, amr=amr, now=visit.now)
+        if renewed is None:
+            raise stale()
+    else:
+        if session is not None:
+            sessions.end(db, session.id, user_id=session.user_id, context=visit.context, now=visit.now)
+        lifetime = sessions.Lifetime.of(settings, remember=remember)
+        renewed = sessions.begin(db, user.id, amr=amr, lifetime=lifetime, context=visit.context, now=visit.now)
+    visit.keep_session(renewed[1], max_age=_cookie_life(visit, renewed[0]))
+    if known_browser.browser_of(visit.services.sealer, visit.known_cookie, user.id, visit.now) is None:
+        visit.keep_known(known_browser.issue(visit.services.sealer, user.id, visit.now))
+    state = situation.state
+    state.signed_in_at = visit.now
+    state.pending_user_id = None
+    state.code_tries = 0
+    state.is_reauthenticating = False
+    save(db, visit, situation)
+
+
+def step_up(db: Connection, visit: Visit, situation: Situation, amr: tuple[str, ...]) -> None:
+    """Raise the strength of the session with another factor, which is an authentication of its own."""
+    session = situation.session
+    merged = sessions.combined_amr(session.amr, amr)
+    elevated = (
+        None if visit.session_cookie is None else sessions.elevate(db, visit.session_cookie, amr=merged, now=visit.now)
+    )
+    if elevated is None:
+        raise stale()
+    visit.keep_session(elevated[1], max_age=_cookie_life(visit, session))
+    save(db, visit, situation)
+
+
+def _cookie_life(visit: Visit, session: Session) -> int | None:
+    """Return how long the browser keeps the cookie: until it closes, unless the person asked to be kept signed in."""
+    is_kept = session.expires_at - session.created_at > visit.services.settings.session_absolute_seconds
+    return session.expires_at - visit.now if is_kept else None

@@ -1,0 +1,237 @@
+"""One sign-in from the authorization request to its answer, as stored state from which the next step is derived.
+
+No page decides what comes next: each changes the stored state or the session, and `next_step` alone says which page
+is due. An empty form, a back button, a second tab or a stale form can therefore not skip a step.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Self
+
+from sqlalchemy import Connection
+
+from clients.client import Client
+from server.accounts import consent, second_factor
+from server.accounts.sessions import Session
+from server.accounts.user import User
+from server.protocol.authorization_request import AuthorizationRequest
+from server.protocol.errors import (
+    AccountSelectionRequiredError,
+    ConsentRequiredError,
+    InteractionRequiredError,
+    LoginRequiredError,
+    OAuth2Error,
+    UnmetAuthenticationRequirementsError,
+)
+from server.settings import Mfa, Settings
+from server.storage import one_time
+from server.tokens import opaque
+
+KIND = "interaction"
+PREFIX = "oin_"
+MAX_CODE_TRIES = 5
+AAL1, AAL2 = "aal1", "aal2"
+
+
+class Step(Enum):
+    """What is due."""
+
+    SIGN_IN = "sign-in"
+    REGISTER = "register"
+    SELECT_ACCOUNT = "select-account"
+    SECOND_FACTOR = "second-factor"
+    ENROL_TOTP = "enrol-totp"
+    OFFER_TOTP = "offer-totp"
+    CONSENT = "consent"
+    DONE = "done"
+
+
+@dataclass(slots=True)
+class Interaction:
+    """The stored state of one sign-in."""
+
+    created_at: int
+    request: AuthorizationRequest | None = None
+    """The authorization request to answer; None where somebody signs in to one of our own pages."""
+    continue_to: str | None = None
+    browser: str | None = None
+    """Digest of the browser's cookie; None until the first page binds it."""
+    signed_in_at: int | None = None
+    """When this interaction authenticated the person, None while it relies on an earlier sign-in."""
+    is_account_chosen: bool = False
+    is_registering: bool = False
+    is_factor_settled: bool = False
+    """Whether the offer of a second factor was taken or put off in this interaction."""
+    is_consented: bool = False
+    pending_user_id: str | None = None
+    """Who gave the right password and still owes the second factor."""
+    pending_remember: bool = False
+    code_tries: int = 0
+    is_reauthenticating: bool = False
+    """Whether the person asked to sign in as somebody else."""
+    is_enrolling: bool = False
+    """Whether the person came to set up a second factor."""
+    fresh_seconds: int | None = None
+    """How recent the sign-in must be for one of our own pages."""
+    enrolment_secret: str | None = None
+    """Sealed secret of a TOTP device that is being enrolled."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON."""
+        stored = {name: getattr(self, name) for name in self.__slots__ if name != "request"}
+        return {**stored, "request": None if self.request is None else self.request.to_json()}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Return the state that `to_json` made."""
+        request = stored["request"]
+        return cls(**{**stored, "request": None if request is None else AuthorizationRequest.from_json(request)})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true now: the browser's session, its person, the client."""
+
+    settings: Settings
+    session: Session | None
+    user: User | None
+    client: Client | None
+    has_second_factor: bool = False
+    is_consent_covered: bool = False
+    pending_has_second_factor: bool = False
+
+
+def gather(
+    db: Connection,
+    settings: Settings,
+    interaction: Interaction,
+    session: Session | None,
+    user: User | None,
+    client: Client | None,
+) -> Facts:
+    """Read what `next_step` needs to know."""
+    request = interaction.request
+    is_covered = False
+    if user is not None and request is not None:
+        is_covered = consent.is_covered(db, user.id, request.client_id, request.scopes)
+    pending = interaction.pending_user_id
+    return Facts(
+        settings=settings,
+        session=session,
+        user=user,
+        client=client,
+        has_second_factor=user is not None and second_factor.has_second_factor(db, user.id),
+        is_consent_covered=is_covered,
+        pending_has_second_factor=pending is not None and second_factor.has_second_factor(db, pending),
+    )
+
+
+def next_step(state: Interaction, facts: Facts) -> Step:
+    """Return what is due. Raises UnmetAuthenticationRequirementsError where a demanded strength cannot be reached."""
+    if state.pending_user_id is not None and facts.pending_has_second_factor:
+        return Step.SECOND_FACTOR
+    if facts.session is None or facts.user is None or _must_authenticate(state, facts.session):
+        return Step.REGISTER if state.is_registering else Step.SIGN_IN
+    if state.request is not None and "select_account" in state.request.prompt and not state.is_account_chosen:
+        return Step.SELECT_ACCOUNT
+    factor = _factor_step(state, facts)
+    if factor is not None:
+        return factor
+    if state.request is not None and _needs_consent(state, facts):
+        return Step.CONSENT
+    return Step.DONE
+
+
+def _must_authenticate(state: Interaction, session: Session) -> bool:
+    request = state.request
+    if request is not None and request.hinted_subject not in (None, session.user_id):
+        return True
+    if state.signed_in_at is not None and session.authenticated_at >= state.signed_in_at:
+        return False  # this interaction has just done it
+    if state.is_reauthenticating or (request is not None and request.prompt & {"login", "create"}):
+        return True
+    max_age = state.fresh_seconds if request is None else request.max_age
+    if max_age is None:
+        return False
+    # OpenID Connect Core section 3.1.2.1: max_age=0 is the same as prompt=login
+    return max_age == 0 or state.created_at - session.authenticated_at > max_age
+
+
+def _factor_step(state: Interaction, facts: Facts) -> Step | None:
+    policy = facts.settings.mfa
+    is_strong = facts.session is not None and facts.session.acr == AAL2
+    is_demanded = policy is Mfa.REQUIRED or _demands_second_factor(state.request)
+    if is_strong or policy is Mfa.OFF:
+        if is_demanded and not is_strong and state.request is not None and state.request.is_acr_essential:
+            raise UnmetAuthenticationRequirementsError("The requested authentication strength is not available")
+        return None
+    if state.is_enrolling and not state.is_factor_settled and not facts.has_second_factor:
+        return Step.OFFER_TOTP
+    if is_demanded:
+        return Step.SECOND_FACTOR if facts.has_second_factor else Step.ENROL_TOTP
+    is_offer_due = state.signed_in_at is not None and not state.is_factor_settled and not facts.has_second_factor
+    was_put_off = facts.user is not None and facts.user.mfa_postponed_at is not None
+    return Step.OFFER_TOTP if is_offer_due and not was_put_off else None
+
+
+def _demands_second_factor(request: AuthorizationRequest | None) -> bool:
+    # acr_values are in order of preference (OpenID Connect Core section 3.1.2.1)
+    known = [] if request is None else [value for value in request.acr_values if value in (AAL1, AAL2)]
+    return bool(known) and known[0] == AAL2
+
+
+def _needs_consent(state: Interaction, facts: Facts) -> bool:
+    if state.request is None or facts.client is None or state.is_consented:
+        return False
+    if "consent" in state.request.prompt or must_always_ask(facts.client):
+        return True
+    return not (facts.is_consent_covered or facts.client.skip_consent)
+
+
+def must_always_ask(client: Client) -> bool:
+    """Whether consent is never assumed: nobody can prove which native app asks (RFC 8252 section 8.6)."""
+    return client.is_public and client.metadata.get("application_type") == "native"
+
+
+def error_without_interaction(step: Step) -> OAuth2Error:
+    """Return what `prompt=none` is told when a page would be due (OpenID Connect Core section 3.1.2.6)."""
+    if step in (Step.SIGN_IN, Step.REGISTER):
+        return LoginRequiredError("The person is not signed in, or must sign in again")
+    if step is Step.CONSENT:
+        return ConsentRequiredError("The person has not consented")
+    if step is Step.SELECT_ACCOUNT:
+        return AccountSelectionRequiredError("The person must choose an account")
+    return InteractionRequiredError("The person must complete a step on a page")
+
+
+def begin(db: Connection, state: Interaction, *, now: int, seconds: int) -> str:
+    """Store a new interaction and return its id, which is part of its pages' URLs."""
+    interaction_id = opaque.mint(PREFIX)
+    client_id = None if state.request is None else state.request.client_id
+    one_time.add(
+        db,
+        KIND,
+        opaque.digest(KIND, interaction_id),
+        state.to_json(),
+        now=now,
+        expires_at=now + seconds,
+        client_id=client_id,
+    )
+    return interaction_id
+
+
+def find(db: Connection, interaction_id: str, now: int) -> Interaction | None:
+    """Return the state of an interaction that can still go on."""
+    row = one_time.find_live(db, KIND, opaque.digest(KIND, interaction_id), now)
+    return None if row is None else Interaction.from_json(row["payload"])
+
+
+def save(db: Connection, interaction_id: str, state: Interaction, now: int) -> bool:
+    """Store the changed state, and say whether the interaction was still open."""
+    digest = opaque.digest(KIND, interaction_id)
+    return one_time.replace_payload(db, KIND, digest, state.to_json(), user_id=state.pending_user_id, now=now)
+
+
+def finish(db: Connection, interaction_id: str, now: int) -> bool:
+    """Close the interaction; True for exactly one caller."""
+    return one_time.consume(db, KIND, opaque.digest(KIND, interaction_id), now) is not None

@@ -1,0 +1,86 @@
+"""The table of contents: every path, its methods, its handler, its specification.
+
+Extensions bring theirs through `EXTENSIONS`; what stands here is the core of RFC 6749 and our own pages.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from server.endpoints.authorization import authorization
+from server.endpoints.health import live, ready
+from server.endpoints.metadata import metadata
+from server.endpoints.token import token
+from server.middleware.cross_origin import readable_everywhere
+from server.pages import account, home, register, set_password, sign_out
+from server.pages.render import Renderer
+from server.pages.steps import show_interaction, take_interaction
+from server.protocol.extension import Endpoint, Extension
+from server.settings import Settings
+
+CORE: tuple[Endpoint, ...] = (
+    # RFC 6749 section 3.1, OpenID Connect Core section 3.1.2
+    Endpoint("authorization_endpoint", "/authorize", ("GET", "POST"), authorization),
+    # RFC 6749 section 3.2
+    Endpoint("token_endpoint", "/token", ("POST",), token, is_cross_origin=True),
+)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+PAGES: tuple[tuple[str, tuple[str, ...], Handler], ...] = (
+    ("/", ("GET",), home.home),
+    ("/interaction/{id}", ("GET",), show_interaction),
+    ("/interaction/{id}/{step}", ("POST",), take_interaction),
+    # The links between the two forms of one interaction.
+    ("/interaction/{id}/{step}", ("GET",), register.switch),
+    ("/sign-out/{ticket}", ("POST",), sign_out.sign_out),
+    ("/account", ("GET",), account.account),
+    ("/account/register", ("GET",), register.begin),
+    ("/account/set-password", ("GET",), set_password.show),
+    ("/account/set-password", ("POST",), set_password.take),
+    ("/account/second-factor", ("POST",), account.enrol),
+    ("/account/sessions/end", ("POST",), account.end_session),
+    ("/account/applications/revoke", ("POST",), account.revoke_application),
+    ("/health/live", ("GET",), live),
+    ("/health/ready", ("GET",), ready),
+    ("/static/brand.css", ("GET",), home.brand_stylesheet),
+    ("/robots.txt", ("GET",), home.robots),
+)
+
+
+def endpoints_of(extensions: tuple[Extension, ...]) -> tuple[Endpoint, ...]:
+    """Return every protocol endpoint: the core's and the extensions'."""
+    return (*CORE, *(endpoint for extension in extensions for endpoint in extension.endpoints))
+
+
+def build(settings: Settings, extensions: tuple[Extension, ...], renderer: Renderer) -> list[BaseRoute]:
+    """Return the routes, all under the issuer's path."""
+    prefix = settings.issuer_path
+    # The token endpoint is the busiest: it is matched first.
+    ordered = sorted(endpoints_of(extensions), key=lambda endpoint: endpoint.name != "token_endpoint")
+    routes: list[BaseRoute] = [_route(prefix, endpoint) for endpoint in ordered]
+    routes += _well_known(settings)
+    routes += [Route(prefix + path, handler, methods=list(methods)) for path, methods, handler in PAGES]
+    routes.append(Mount(f"{prefix}/static", StaticFiles(directory=renderer.static_directory)))
+    return routes
+
+
+def _route(prefix: str, endpoint: Endpoint) -> Route:
+    methods = list(endpoint.methods)
+    if not endpoint.is_cross_origin:
+        return Route(prefix + endpoint.path, endpoint.handler, methods=methods)
+    handler = readable_everywhere(endpoint.handler, endpoint.methods)
+    return Route(prefix + endpoint.path, handler, methods=[*methods, "OPTIONS"])
+
+
+def _well_known(settings: Settings) -> list[BaseRoute]:
+    """RFC 8414 section 3.1 puts the issuer's path behind the well-known name; OpenID Connect Discovery before it."""
+    handler = readable_everywhere(metadata, ("GET",))
+    path = urlsplit(settings.issuer).path.rstrip("/")
+    names = {f"/.well-known/oauth-authorization-server{path}", f"/.well-known/openid-configuration{path}"}
+    names.add(f"{path}/.well-known/oauth-authorization-server")
+    return [Route(name, handler, methods=["GET", "OPTIONS"]) for name in sorted(names)]

@@ -1,0 +1,305 @@
+"""Every setting, once: its name, default, meaning and bounds. Nothing else reads the environment.
+
+A value comes from, in this order: the environment variable `OSTIARY_NAME`, the file that `OSTIARY_NAME_FILE` names,
+`ostiary.toml` (or the file that `OSTIARY_CONFIG` names), the default.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+PREFIX = "OSTIARY_"
+CONFIG_FILE = "ostiary.toml"
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the text names the setting and the mend."""
+
+
+class Mfa(StrEnum):
+    """Who needs a second factor."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class Pkce(StrEnum):
+    """Which clients must use PKCE when their metadata does not say."""
+
+    ALWAYS = "always"
+    PUBLIC = "public"
+
+
+class Registration(StrEnum):
+    """Whether people may make their own account."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """The validated configuration of one server."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, ignored_types=(cached_property,))
+
+    issuer: str = Field("http://localhost:8000", description="issuer URL, exactly as in `iss`; https outside loopback")
+    data_dir: Path = Field(Path("./var"), description="embedded database and generated root key")
+    database_url: str = Field("", description="sqlite:///path or postgresql://user:password@host/db")
+    database_pool_size: int = Field(8, ge=1, le=200, description="PostgreSQL connections kept by each worker")
+    secret_key: str = Field(
+        "", repr=False, description="root key: 32 bytes, base64url; a comma-separated list rotates it, first one seals"
+    )
+
+    host: str = Field("127.0.0.1", description="address that `ostiary serve` listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port that `ostiary serve` listens on")
+    workers: int = Field(1, ge=1, le=256, description="server processes; more than one needs PostgreSQL")
+    trusted_proxies: Words = Field((), description="addresses or networks whose forwarded headers count")
+    request_seconds: int = Field(15, ge=1, le=300, description="time a client has to send a whole request")
+    max_connections: int = Field(2000, ge=1, description="connections a worker holds before it answers 503")
+
+    access_token_seconds: int = Field(600, ge=10, le=86_400, description="life of an access token")
+    id_token_seconds: int = Field(600, ge=10, le=86_400, description="life of an ID token")
+    authorization_code_seconds: int = Field(60, ge=5, le=600, description="life of an authorization code")
+    refresh_token_seconds: int = Field(2_592_000, ge=60, description="idle life of a refresh token family")
+    refresh_token_absolute_seconds: int = Field(7_776_000, ge=60, description="whole life of a refresh token family")
+    refresh_reuse_seconds: int = Field(
+        10, ge=0, le=300, description="a retry of a rotated refresh token this soon gets the same successor again"
+    )
+    session_idle_seconds: int = Field(1800, ge=60, description="a sign-in ends after this long without use")
+    session_absolute_seconds: int = Field(28_800, ge=60, description="a sign-in ends after this long in any case")
+    remember_me_seconds: int = Field(2_592_000, ge=60, description="life of a sign-in that asked to be kept")
+    interaction_seconds: int = Field(600, ge=60, le=3600, description="time a person has to finish signing in")
+
+    key_rotation_seconds: int = Field(7_776_000, ge=3600, description="how long a signing key signs")
+    jwks_cache_seconds: int = Field(
+        300,
+        ge=1,
+        le=86_400,
+        description="max-age of the JWK Set; a key is published this long before it signs",
+    )
+    signing_algorithms: Words = Field(("RS256",), description="active algorithms, the first is the default")
+    rsa_bits: int = Field(2048, ge=2048, le=4096, description="size of new RSA keys")
+
+    mfa: Mfa = Field(Mfa.OPTIONAL, description="second factor: off, optional (offered), required (enforced at sign-in)")
+    totp_previous_steps: int = Field(1, ge=0, le=2, description="how many earlier 30-second steps a code may come from")
+    pkce: Pkce = Field(Pkce.ALWAYS, description="who must use PKCE: always, or public (only public clients)")
+    registration: Registration = Field(Registration.OPEN, description="self-registration: open or closed")
+    password_min_length: int | None = Field(
+        None, ge=8, le=128, description="shortest password; unset: 8 where a second factor is required, else 15"
+    )
+    argon2_time_cost: int = Field(3, ge=1, le=20, description="argon2id passes")
+    argon2_memory_kib: int = Field(32_768, ge=8, le=1_048_576, description="argon2id memory of one hash, KiB")
+    argon2_parallel: int = Field(0, ge=0, le=64, description="hashes computed at once in a worker; 0: one per core")
+    argon2_queue: int = Field(64, ge=1, le=10_000, description="hashes that may wait before sign-in answers 503")
+    rate_limits: bool = Field(True, description="throttling of guesses; off only for load tests on loopback")
+
+    brand_name: str = Field("Ostiary", min_length=1, max_length=60, description="product name on pages")
+    brand_logo_url: str = Field("", description="logo on pages: a path on this server or an https URL")
+    brand_color: str = Field("#3b4cca", pattern=r"^#[0-9a-fA-F]{6}$", description="main colour of pages")
+    support_url: str = Field("", description="where people find help: https or mailto URL")
+
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="least severe line that is logged"
+    )
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json")
+    access_log: bool = Field(True, description="one log line a request")
+    purge_interval_seconds: int = Field(60, ge=1, le=86_400, description="pause between clean-ups of expired rows")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_issuer(self.issuer)
+        unknown = [name for name in self.signing_algorithms if name not in ALGORITHMS]
+        if unknown or not self.signing_algorithms or len(set(self.signing_algorithms)) != len(self.signing_algorithms):
+            raise SettingsError(
+                f"OSTIARY_SIGNING_ALGORITHMS must list each of its algorithms once, out of {' '.join(ALGORITHMS)}"
+            )
+        _check_database(self)
+        _check_proxies(self.trusted_proxies)
+        if self.refresh_token_absolute_seconds < self.refresh_token_seconds:
+            raise SettingsError(
+                "OSTIARY_REFRESH_TOKEN_ABSOLUTE_SECONDS is below OSTIARY_REFRESH_TOKEN_SECONDS: raise it, or lower that"
+            )
+        if not self.rate_limits and urlsplit(self.issuer).hostname not in LOOPBACK_NAMES:
+            raise SettingsError("OSTIARY_RATE_LIMITS=off is only for load tests on loopback: remove it")
+        _check_brand(self)
+        return self
+
+    @cached_property
+    def is_https(self) -> bool:
+        """Whether people reach the server over https, so that cookies carry the `__Host-` prefix."""
+        return self.issuer.startswith("https://")
+
+    @cached_property
+    def issuer_path(self) -> str:
+        """The issuer's path without a trailing slash: the prefix of every route."""
+        return urlsplit(self.issuer).path.rstrip("/")
+
+    @cached_property
+    def origin(self) -> str:
+        """The issuer's scheme, host and port, as browsers send it in `Origin`."""
+        parts = urlsplit(self.issuer)
+        default = {"http": 80, "https": 443}[parts.scheme]
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
+
+    @cached_property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used."""
+        return not self.database_url.startswith("postgresql")
+
+    @cached_property
+    def sqlite_path(self) -> Path:
+        """The embedded database's file."""
+        if self.database_url:
+            return Path(self.database_url.removeprefix("sqlite:///"))
+        return self.data_dir / "ostiary.db"
+
+    @cached_property
+    def minimum_password_length(self) -> int:
+        """Characters a password needs: NIST SP 800-63B-4 section 3.1.1.2."""
+        if self.password_min_length is not None:
+            return self.password_min_length
+        return 8 if self.mfa is Mfa.REQUIRED else 15
+
+    def url(self, path: str) -> str:
+        """Return the absolute URL of one of our paths: from the issuer alone, never from a request's Host header."""
+        return self.issuer.rstrip("/") + path
+
+
+def _check_issuer(issuer: str) -> None:
+    parts = urlsplit(issuer)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        # RFC 8414 section 2: https scheme, no query or fragment
+        raise SettingsError("OSTIARY_ISSUER must be a URL such as https://login.example.com, without query or fragment")
+    try:
+        is_port_fine = parts.port != 0
+    except ValueError:
+        is_port_fine = False
+    if not is_port_fine or not issuer.isascii():
+        raise SettingsError("OSTIARY_ISSUER has a port or a character that no URL may have")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
+        raise SettingsError(
+            "OSTIARY_ISSUER must start with https:// outside loopback: put TLS in front and use that URL"
+        )
+
+
+def _check_database(settings: "Settings") -> None:
+    url = settings.database_url
+    if url and not url.startswith(("sqlite:///", "postgresql://")):
+        raise SettingsError(
+            "OSTIARY_DATABASE_URL must start with sqlite:/// or postgresql:// (the server picks the driver)"
+        )
+    if settings.is_sqlite and settings.workers > 1:
+        raise SettingsError(
+            "OSTIARY_WORKERS is above 1, but one SQLite file serves one process: set OSTIARY_DATABASE_URL to PostgreSQL"
+        )
+    if not settings.is_sqlite and not settings.secret_key:
+        raise SettingsError(
+            "OSTIARY_SECRET_KEY is needed with PostgreSQL, because every node must have the same: make one with "
+            "`ostiary settings --generate-secret-key`"
+        )
+
+
+def _check_proxies(proxies: tuple[str, ...]) -> None:
+    for proxy in proxies:
+        try:
+            ip_network(proxy, strict=False) if "/" in proxy else ip_address(proxy)
+        except ValueError:
+            # RFC 9700 section 4.13: a proxy that is trusted by wildcard is trusted from everywhere
+            raise SettingsError(f"OSTIARY_TRUSTED_PROXIES lists {proxy!r}, which is no address or network") from None
+
+
+def _check_brand(settings: "Settings") -> None:
+    logo = settings.brand_logo_url
+    if logo and not (logo.startswith("https://") or (logo.startswith("/") and not logo.startswith("//"))):
+        raise SettingsError("OSTIARY_BRAND_LOGO_URL must be a path on this server or start with https://")
+    if settings.support_url and not settings.support_url.startswith(("https://", "mailto:")):
+        raise SettingsError("OSTIARY_SUPPORT_URL must start with https:// or mailto:")
+
+
+class Loaded(BaseModel):
+    """Settings with where each value came from, and the `OSTIARY_` variables nobody knows."""
+
+    settings: Settings
+    origins: dict[str, str]
+    unknown: tuple[str, ...]
+
+
+def load(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Loaded:
+    """Read the configuration. Raises SettingsError with one line that names the setting and the mend."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    config = Path(environment.get(PREFIX + "CONFIG", (directory or Path()) / CONFIG_FILE))
+    for name, value in _read_toml(config, is_required=PREFIX + "CONFIG" in environment).items():
+        values[name], origins[name] = value, str(config)
+    unknown = []
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in Settings.model_fields:
+            values[name], origins[name] = value, variable
+        elif name.removesuffix("_file") in Settings.model_fields and name.endswith("_file"):
+            name = name.removesuffix("_file")
+            if PREFIX + name.upper() not in environment:
+                values[name], origins[name] = _read_value(variable, value), f"{variable} ({value})"
+        else:
+            unknown.append(variable)
+    return Loaded(settings=_validate(values), origins=origins, unknown=tuple(sorted(unknown)))
+
+
+def _read_toml(path: Path, *, is_required: bool) -> dict[str, Any]:
+    if not path.is_file():
+        if is_required:
+            raise SettingsError(f"OSTIARY_CONFIG names {path}, which is no file")
+        return {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    unknown = [name for name in values if name not in Settings.model_fields]
+    if unknown:
+        raise SettingsError(f"{path} has an unknown setting {unknown[0]!r}: `ostiary settings` lists them all")
+    return values
+
+
+def _read_value(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable} names {path}, which cannot be read: {error}") from None
+
+
+def _validate(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else ""
+        raise SettingsError(f"{PREFIX}{name}: {first['msg']}") from None

@@ -1,0 +1,38 @@
+"""Rows of the audit log: appended and read, never changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.engine import RowMapping
+
+from server.storage.schema import audit_log
+
+_INSERT = insert(audit_log)
+
+
+def append(db: Connection, row: Mapping[str, Any]) -> None:
+    """Append one row."""
+    db.execute(_INSERT, dict(row))
+
+
+def list_rows(
+    db: Connection,
+    *,
+    user_id: str | None = None,
+    event: str | None = None,
+    since: int | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
+) -> list[RowMapping]:
+    """Return the newest rows first, at most `limit`; `before_id` pages on."""
+    statement = select(audit_log).order_by(audit_log.c.id.desc()).limit(limit)
+    if user_id is not None:
+        statement = statement.where(audit_log.c.user_id == user_id)
+    if event is not None:
+        statement = statement.where(audit_log.c.event == event)
+    if since is not None:
+        statement = statement.where(audit_log.c.at >= since)
+    if before_id is not None:
+        statement = statement.where(audit_log.c.id < before_id)
+    return list(db.execute(statement).mappings())

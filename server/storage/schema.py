@@ -1,0 +1,256 @@
+"""The tables. A migration in `migrations/versions` makes each of them; a test holds the two together.
+
+Times are Unix seconds. Whatever is only compared is kept as a digest; what must be read back is sealed.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+DIGEST = String(64)
+IDENTIFIER = String(64)
+Time = BigInteger
+
+versions = Table(
+    "versions",
+    metadata,
+    # One row a cached thing ("registry": clients, scopes, keys); a process that sees it move forgets its copies.
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("email", String(320), nullable=False),
+    Column("email_normalized", String(320), nullable=False, unique=True),
+    Column("email_verified", Boolean, nullable=False),
+    Column("username", String(128)),
+    Column("username_normalized", String(128), unique=True),
+    Column("organization", String(255)),
+    Column("password_hash", Text),
+    Column("password_changed_at", Time),
+    # The standard claims of OpenID Connect Core section 5.1 other than sub, email and email_verified.
+    Column("claims", JSON, nullable=False),
+    Column("mfa_postponed_at", Time),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Column("disabled_at", Time),
+    Column("deleted_at", Time),
+)
+
+user_roles = Table(
+    "user_roles",
+    metadata,
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(64), primary_key=True),
+)
+
+totp_devices = Table(
+    "totp_devices",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("sealed_secret", Text, nullable=False),
+    # The last time step that was accepted: each step once, strictly rising (RFC 6238 section 5.2).
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("last_used_at", Time),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", DIGEST, primary_key=True),
+    Column("created_at", Time, nullable=False),
+    Column("consumed_at", Time),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # The `sid` of ID tokens; the cookie's value is another secret, of which only the digest is kept.
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("digest", DIGEST, nullable=False, unique=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("authenticated_at", Time, nullable=False),
+    Column("last_used_at", Time, nullable=False),
+    Column("idle_seconds", Integer, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+    Column("amr", JSON, nullable=False),
+    Column("acr", String(32), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+    Column("ended_at", Time),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    # Client metadata under its RFC 7591 names.
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Column("disabled_at", Time),
+)
+
+client_secrets = Table(
+    "client_secrets",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("client_id", String(255), ForeignKey("clients.client_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("digest", DIGEST, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time),
+)
+
+scopes = Table(
+    "scopes",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("description", String(500), nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("client_id", String(255), ForeignKey("clients.client_id", ondelete="CASCADE"), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+)
+
+authorizations = Table(
+    "authorizations",
+    metadata,
+    # The stored decision behind a code and all tokens that came from it; access tokens name it as `gid`.
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("client_id", String(255), ForeignKey("clients.client_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("session_id", IDENTIFIER, nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("claims", JSON, nullable=False),
+    Column("auth_time", Time, nullable=False),
+    Column("acr", String(32), nullable=False),
+    Column("amr", JSON, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+    Column("revoked_at", Time),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column(
+        "authorization_id", IDENTIFIER, ForeignKey("authorizations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("client_id", String(255), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("issued_at", Time, nullable=False),
+    # The idle limit; the absolute one is the authorization's expires_at.
+    Column("expires_at", Time, nullable=False, index=True),
+    Column("consumed_at", Time),
+    # The successor is HMAC(successor_salt, presented token): a retry finds it again, a thief of this row does not.
+    Column("successor_salt", String(64)),
+)
+
+one_time = Table(
+    "one_time",
+    metadata,
+    # Everything that lives for seconds or minutes and is used once. The kind is part of the key.
+    Column("kind", String(32), primary_key=True),
+    Column("digest", DIGEST, primary_key=True),
+    Column("payload", JSON, nullable=False),
+    Column("user_id", IDENTIFIER, index=True),
+    Column("client_id", String(255)),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("consumed_at", Time),
+    # Kept beyond expiry where a second use must be recognised.
+    Column("purge_at", Time, nullable=False, index=True),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("jti", String(64), primary_key=True),
+    Column("expires_at", Time, nullable=False, index=True),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String(128), primary_key=True),
+    Column("algorithm", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("public_jwk", JSON, nullable=False),
+    Column("sealed_private", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("activate_at", Time, nullable=False),
+    Column("activated_at", Time),
+    Column("retired_at", Time),
+    Column("remove_at", Time),
+    Column("revoked_at", Time),
+    # Two active keys of one algorithm cannot exist, whoever races.
+    Index(
+        "uq_signing_keys_active_algorithm",
+        "algorithm",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+)
+
+throttles = Table(
+    "throttles",
+    metadata,
+    # Counters of failed guesses, by digest of what is counted (an account, an address, a client).
+    Column("digest", DIGEST, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("blocked_until", Time, nullable=False),
+    Column("updated_at", Time, nullable=False, index=True),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Time, nullable=False, index=True),
+    Column("event", String(64), nullable=False, index=True),
+    # Who did it: a user's id, a client's id, `cli` or `system`.
+    Column("actor", String(255), nullable=False),
+    Column("user_id", IDENTIFIER, index=True),
+    Column("client_id", String(255)),
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
