@@ -53,7 +53,10 @@ def find_password_link(db: Connection, token: str, now: int) -> User | None:
 def consume_password_link(db: Connection, token: str, now: int) -> User | None:
     """Use the link up, with all others of the person; of several calls at once one gets the person."""
     user = find_password_link(db, token, now)
-    if user is None or one_time.consume(db, LINK_KIND, opaque.digest(LINK_KIND, token), now) is None:
+    if user is None:
+        return None
+    users.lock(db, user.id)  # or two links used at once could wait for each other in a circle
+    if one_time.consume(db, LINK_KIND, opaque.digest(LINK_KIND, token), now) is None:
         return None
     one_time.consume_all_of_user(db, LINK_KIND, user.id, now)
     return user

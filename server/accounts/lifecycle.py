@@ -41,11 +41,11 @@ def delete(db: Connection, user: User, *, context: Context, now: int) -> bool:
 
 def reset_mfa(db: Connection, user: User, *, context: Context, now: int) -> int:
     """Take away a person's second factors and recovery codes, end all sessions, and return how many devices went."""
+    throttling.forgive_account(db, user.id)  # first, as a code that is being checked locks its counter first
     devices = totp_devices.delete_of_user(db, user.id)
     recovery_codes.delete_of_user(db, user.id)
     users.update_fields(db, user.id, {"mfa_postponed_at": None}, now=now)
     sessions.end_all(db, user.id, context=context, now=now)
-    throttling.forgive_account(db, user.id)
     record(db, Event.SECOND_FACTORS_RESET, context, now=now, user_id=user.id, devices=devices)
     return devices
 

@@ -14,7 +14,7 @@ from server.events.audit import record
 from server.events.context import ADDRESS_LENGTH, USER_AGENT_LENGTH, Context
 from server.events.names import Event
 from server.settings import Settings
-from server.storage import authorizations, sessions
+from server.storage import authorizations, sessions, users
 from server.tokens import opaque
 
 KIND = "session"
@@ -139,6 +139,7 @@ def end_all(db: Connection, user_id: str, *, context: Context, now: int, except_
 
     What the person authorized anywhere else is revoked, offline access and long ended sessions included.
     """
+    users.lock(db, user_id)  # or two of these at once could wait for each other in a circle
     ended = sessions.end_others(db, user_id, except_id or "", now)
     revoked = sessions.revoke_of_others(db, user_id, except_id or "", now)
     record(db, Event.SESSIONS_ENDED, context, now=now, user_id=user_id, sessions=ended, authorizations=revoked)

@@ -94,8 +94,14 @@ def _id(user: User | None) -> str | None:
 
 
 def complete(db: Connection, prepared: Prepared, *, is_valid: bool, context: Context, now: int) -> SignedInUser | None:
-    """Write down what came of the check; None where the person may not sign in. Commit in either case."""
-    user = None if prepared.user is None else users.find_by_id(db, prepared.user.id)
+    """Write down what came of the check; None where the person may not sign in. Commit in either case.
+
+    Begin the session in the same transaction: a new password that comes in between then ends it.
+    """
+    user_id = "" if prepared.user is None else prepared.user.id
+    if is_valid:
+        users.lock(db, user_id)
+    user = users.find_by_id(db, user_id)  # asked for nobody as well: an unknown account takes as long
     reason = _refusal(prepared, user, is_valid=is_valid)
     if reason is not None or user is None:
         record(db, Event.SIGN_IN_FAILED, context, now=now, user_id=_id(prepared.user), reason=reason)

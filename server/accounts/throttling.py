@@ -10,7 +10,7 @@ through. What is counted, and what follows:
   guesses can shut it out (`known_browser.py`). Neither the account's nor the address's counter holds it up;
 - an address (of IPv6 its /64): 50 failures, then waits that double from 12 s to at most 900 s; one failure fades a
   minute. A right password takes back its own guess only, or an attacker's own account would clear the counter;
-- second factors, and client secrets per client and address: as their policies below say.
+- second factors, client secrets per client and address, new accounts per address: as their policies below say.
 
 Counters forget after 24 h without failures.
 """

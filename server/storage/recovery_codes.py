@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from server.storage.schema import recovery_codes, users
+from server.storage import users
+from server.storage.schema import recovery_codes
 
 _OF_USER = recovery_codes.c.user_id == bindparam("u")
 _NOT_USED = recovery_codes.c.consumed_at.is_(None)
-_LOCK = select(users.c.id).where(users.c.id == bindparam("u")).with_for_update()
 _DELETE = delete(recovery_codes).where(_OF_USER)
 _INSERT = insert(recovery_codes)
 _CONSUME = (
@@ -21,7 +21,7 @@ _COUNT = select(func.count()).select_from(recovery_codes).where(_OF_USER & _NOT_
 
 def replace_all(db: Connection, user_id: str, digests: Iterable[str], now: int) -> None:
     """Store a new set of codes; the codes of any set before are dead."""
-    db.execute(_LOCK, {"u": user_id})  # two sets made at once must not both live
+    users.lock(db, user_id)  # two sets made at once must not both live
     db.execute(_DELETE, {"u": user_id})
     db.execute(_INSERT, [{"user_id": user_id, "digest": d, "created_at": now, "consumed_at": None} for d in digests])
 

@@ -72,7 +72,8 @@ _INSERT = {
 _INSERT_ROLE = insert(user_roles)
 _DELETE_ROLES = delete(user_roles).where(user_roles.c.user_id == bindparam("u"))
 _BY_ID = users.c.id == bindparam("i")
-_LOCK = select(users.c.id).where(_BY_ID).with_for_update()
+# Rows that only refer to the person (a new session) are not held up.
+_LOCK = select(users.c.id).where(_BY_ID).with_for_update(key_share=True)
 _REHASH = (
     update(users)
     .where(_BY_ID & (users.c.password_hash == bindparam("old_hash")))
@@ -182,9 +183,14 @@ def replace_password_hash(db: Connection, user_id: str, old_hash: str, new_hash:
     return db.execute(_REHASH, {"i": user_id, "old_hash": old_hash, "new_hash": new_hash}).rowcount == 1
 
 
+def lock(db: Connection, user_id: str) -> None:
+    """Let only one transaction at a time change what hangs on the person."""
+    db.execute(_LOCK, {"i": user_id})
+
+
 def replace_roles(db: Connection, user_id: str, roles: Iterable[str]) -> None:
     """Give a person exactly these roles."""
-    db.execute(_LOCK, {"i": user_id})  # or two of these at once would insert the same row
+    lock(db, user_id)  # or two of these at once would insert the same row
     db.execute(_DELETE_ROLES, {"u": user_id})
     rows = [{"user_id": user_id, "role": role} for role in sorted(set(roles))]
     if rows:

@@ -1,27 +1,9 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from keys.sealing import Sealer
 from server.accounts.user import User
-from server.events.context import Context
-from server.storage import schema
-from server.storage.database import Database, SQLiteDatabase
-from tests.accounts.rows import CONTEXT, add_user
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = SQLiteDatabase(tmp_path / "ostiary.db", is_server=True)
-    await opened.run(schema.metadata.create_all)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def context() -> Context:
-    return CONTEXT
+from server.storage.database import Database
+from tests.accounts.rows import add_user
 
 
 @pytest.fixture

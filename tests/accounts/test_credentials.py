@@ -77,6 +77,12 @@ async def test_of_many_uses_at_once_one_succeeds(database: Database, ada: User) 
     assert len([answer for answer in answers if answer is not None]) == 1
 
 
+async def test_of_a_person_s_links_used_at_once_one_works(database: Database, ada: User) -> None:
+    links = [await make_link(database, ada) for _ in range(8)]
+    answers = await asyncio.gather(*(use_link(database, link) for link in links))
+    assert len([answer for answer in answers if answer is not None]) == 1
+
+
 async def test_a_link_dies_at_its_end(database: Database, ada: User) -> None:
     link = await make_link(database, ada)
     assert await open_link(database, link, NOW + HOUR - 1)

@@ -146,6 +146,15 @@ async def test_ending_all_others_spares_one_session_and_what_it_authorized(
     assert revoked == [False, True, True]
 
 
+async def test_two_devices_that_sign_each_other_out_at_once_both_get_an_answer(database: Database, ada: User) -> None:
+    begun = [(await begin(database, ada))[0] for _ in range(6)]
+
+    async def end_others(kept: Session) -> int:
+        return await database.run(lambda db: sessions.end_all(db, ada.id, context=CONTEXT, now=NOW, except_id=kept.id))
+
+    assert sum(await asyncio.gather(*(end_others(session) for session in begun))) == 6
+
+
 async def test_live_sessions_are_listed_the_last_used_first(database: Database, ada: User, grace: User) -> None:
     first, _ = await begin(database, ada, NOW - 100)
     second, _ = await begin(database, ada, NOW)

@@ -1,0 +1,59 @@
+"""The rules of docs/architecture.md, held by machine."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("keys", "clients", "server")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+LONGEST_FILE = 400
+
+
+def _names(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_imports_point_up_the_line() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_only_the_clock_asks_the_time() -> None:
+    asked = re.compile(r"(time\.(time|time_ns|monotonic|perf_counter)|datetime\.(now|utcnow|today))$")
+    guilty = [p for p in SOURCES if p.name != "clock.py" and any(asked.search(name) for name in _names(p))]
+    assert guilty == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    allowed = {"settings.py", "serve.py"}  # serve writes it, for its worker processes
+    guilty = [p for p in SOURCES if p.name not in allowed and {"os.environ", "os.getenv"} & _names(p)]
+    assert guilty == []
+
+
+@pytest.mark.parametrize("package", sorted({p.parent for p in SOURCES}), ids=str)
+def test_every_folder_opens_with_what_it_owns(package: Path) -> None:
+    assert ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8")))
+
+
+def test_files_fit_on_a_few_screens() -> None:
+    long = {
+        str(p.relative_to(ROOT)): lines
+        for p in SOURCES
+        if (lines := len(p.read_text("utf-8").splitlines())) > LONGEST_FILE
+    }
+    assert long == {}
+
+
+def test_lock_files_name_no_address() -> None:
+    locks = [*ROOT.glob("requirements*.lock"), ROOT / "package-lock.json"]
+    assert len(locks) == 4
+    for lock in locks:
+        text = re.sub(r'"url": "https://[^"]*"', "", lock.read_text("utf-8"))  # where a package asks for donations
+        assert "://" not in text, lock
