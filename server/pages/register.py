@@ -10,6 +10,7 @@ from starlette.responses import Response
 from server.accounts import password_policy, registration, throttling
 from server.accounts.identifiers import InvalidIdentifierError
 from server.accounts.passwords import PasswordHasherBusyError
+from server.accounts.profile import InvalidProfileError
 from server.accounts.registration import EmailTakenError
 from server.pages import interaction as dispatcher
 from server.pages import sign_in, signed_in
@@ -72,14 +73,14 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
 
 
 async def _register(visit: Visit, situation: Situation, email: str, name: str, password: str) -> dict[str, Any]:
+    if visit.services.settings.rate_limits:
+        await _throttle(visit)
     try:
         password_hash = await visit.services.hasher.hash(password)
     except PasswordHasherBusyError:
         raise sign_in.busy() from None
 
     def work(db: Connection) -> None:
-        if visit.services.settings.rate_limits:
-            _throttle(db, visit)
         user = registration.register(
             db,
             email=email,
@@ -94,13 +95,17 @@ async def _register(visit: Visit, situation: Situation, email: str, name: str, p
         await visit.services.database.run(work)
     except InvalidIdentifierError as error:
         return {"email": str(error)}
+    except InvalidProfileError:
+        return {"name": "The name has a character that cannot be stored."}
     except EmailTakenError:
         return {"email": "There is an account with this e-mail address already. Sign in instead."}
     return {}
 
 
-def _throttle(db: Connection, visit: Visit) -> None:
-    throttled = throttling.reserve(db, [throttling.registration_key(visit.context.address)], visit.now)
+async def _throttle(visit: Visit) -> None:
+    """Count the attempt in a transaction of its own: a taken address must count too, or addresses could be probed."""
+    keys = [throttling.registration_key(visit.context.address)]
+    throttled = await visit.services.database.run(lambda db: throttling.reserve(db, keys, visit.now))
     if throttled is not None:
         raise PageError(
             429,

@@ -64,6 +64,8 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
 
 def _check(db: Connection, visit: Visit, situation: Situation, user: User, code: str) -> _Refusal | None:
     state, settings = situation.state, visit.services.settings
+    if state.pending_user_id is not None and user.password_changed_at != state.pending_password_changed_at:
+        raise stale()
     result = second_factor.verify(
         db,
         visit.services.sealer,

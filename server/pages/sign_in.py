@@ -57,10 +57,11 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
         return _slow_down(visit, situation, identifier, prepared.retry_after)
     try:
         verification = await services.hasher.verify(prepared.password_hash, password)
+        needs_new_hash = verification.is_valid and verification.needs_rehash
+        new_hash = await services.hasher.hash(password) if needs_new_hash else None
     except PasswordHasherBusyError:
         await services.database.run(lambda db: throttling.withdraw(db, prepared.keys))
         raise busy() from None
-    new_hash = await services.hasher.hash(password) if verification.is_valid and verification.needs_rehash else None
 
     def work(db: Connection) -> User | None:
         done = sign_in.complete(db, prepared, is_valid=verification.is_valid, context=visit.context, now=visit.now)
@@ -94,6 +95,7 @@ def _proceed(db: Connection, visit: Visit, situation: Situation, user: User, *, 
         return
     state = situation.state
     state.pending_user_id, state.pending_remember, state.code_tries = user.id, remember, 0
+    state.pending_password_changed_at = user.password_changed_at
     save(db, visit, situation)
 
 

@@ -66,6 +66,8 @@ class Interaction:
     pending_user_id: str | None = None
     """Who gave the right password and still owes the second factor."""
     pending_remember: bool = False
+    pending_password_changed_at: int | None = None
+    """When the password that was given had been set: another one since then ends the wait for the second factor."""
     code_tries: int = 0
     is_reauthenticating: bool = False
     """Whether the person asked to sign in as somebody else."""
