@@ -64,13 +64,14 @@ async def handle(request: Request, work: Work, *, needs_database: Callable[[Para
     try:
         parameters = await _parameters(request)
         presented = _present(request, parameters)
-        client = await _find_client(services, presented)
-        now = services.clock.now()
+    except OAuth2Error as error:
+        return to_response(error_answer(error))
+    client = await _find_client(services, presented)
+    now = services.clock.now()
+    try:
         authenticated = _authenticate(services, client, presented, now)
     except ClientRefusedError as error:
         return to_response(error_answer(await _count_failure(services, error, presented.unverified_client_id, context)))
-    except OAuth2Error as error:
-        return to_response(error_answer(error))
     context = Context(context.request_id, context.address, context.user_agent, authenticated.client.client_id)
     client_request = ClientRequest(services, parameters, authenticated, context, now)
     if authenticated.assertion is None and not needs_database(parameters):
@@ -94,11 +95,7 @@ def _present(request: Request, parameters: Parameters) -> Presented:
     try:
         return present(headers[0] if headers else None, parameters.values)
     except AuthenticationProblem as problem:
-        raise MalformedCredentialsError(problem) from None
-
-
-class MalformedCredentialsError(ClientRefusedError):
-    """Credentials that do not even name a client: nothing to count."""
+        raise ClientRefusedError(problem) from None
 
 
 async def _find_client(services: Services, presented: Presented) -> Client | None:
@@ -121,7 +118,7 @@ async def _count_failure(
     services: Services, error: ClientRefusedError, client_id: str | None, context: Context
 ) -> OAuth2Error:
     """Count and audit a failed authentication; guessing is slowed down, the right secret still gets in (C035)."""
-    if isinstance(error, MalformedCredentialsError) or client_id is None:
+    if client_id is None:
         return error
     now = services.clock.now()
     is_known = services.registry.cached(client_id) is not None

@@ -1,0 +1,349 @@
+"""OpenID Connect Core 1.0: authentication requests, ID tokens, claims. Ready for the Basic certification plan."""
+
+import json
+from typing import Any
+
+import pytest
+
+from server.accounts import registration
+from server.events.context import CLI
+from tests.support.person import Person
+from tests.support.relying_party import RelyingParty
+from tests.support.server import RunningServer
+
+FULL_PROFILE: dict[str, Any] = {
+    "name": "Alice Ample",
+    "given_name": "Alice",
+    "family_name": "Ample",
+    "middle_name": "Amber",
+    "nickname": "Al",
+    "preferred_username": "alice",
+    "profile": "https://example.com/alice",
+    "picture": "https://example.com/alice.png",
+    "website": "https://alice.example.com",
+    "gender": "female",
+    "birthdate": "1990-01-31",
+    "zoneinfo": "Europe/Berlin",
+    "locale": "en-GB",
+    "phone_number": "+49 30 123456",
+    "phone_number_verified": True,
+    "address": {"street_address": "1 High Street", "locality": "Town", "country": "Germany"},
+}
+
+
+async def test_prompt_none_without_a_session_is_login_required(person: Person, rp: RelyingParty) -> None:
+    """Section 3.1.2.6; oidcc-prompt-none-not-logged-in."""
+    await person.visit(rp.url(prompt="none"))
+    assert person.answer()["error"] == "login_required"
+
+
+async def test_prompt_none_with_a_session_answers_at_once(person: Person, rp: RelyingParty) -> None:
+    """oidcc-prompt-none-logged-in."""
+    first = await rp.sign_in(person)
+    await person.visit(rp.url(prompt="none"))
+    second = (await rp.redeem(person.answer()["code"])).json()
+    _, before = await rp.verified(first["id_token"])
+    _, after = await rp.verified(second["id_token"])
+    assert after["sub"] == before["sub"]
+    assert after["auth_time"] == before["auth_time"]
+    assert after["sid"] == before["sid"]
+
+
+async def test_prompt_none_without_consent_is_consent_required(person: Person, rp: RelyingParty) -> None:
+    await person.visit(rp.url())
+    await person.sign_in()
+    await person.visit(rp.url(prompt="none"))
+    assert person.answer()["error"] == "consent_required"
+
+
+async def test_prompt_login_asks_again_and_moves_auth_time(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """oidcc-prompt-login."""
+    _, before = await rp.verified((await rp.sign_in(person))["id_token"])
+    server.clock.advance(100)
+    await person.visit(rp.url(prompt="login"))
+    assert person.title == "Sign in"
+    await person.sign_in()
+    _, after = await rp.verified((await rp.redeem(person.answer()["code"])).json()["id_token"])
+    assert after["auth_time"] == before["auth_time"] + 100
+
+
+async def test_prompt_consent_asks_again(person: Person, rp: RelyingParty) -> None:
+    await rp.sign_in(person)
+    await person.visit(rp.url(prompt="consent"))
+    assert person.title == "Allow access"
+    await person.consent("deny")
+    answer = person.answer()
+    assert answer["error"] == "access_denied"
+    assert answer["state"] == rp.state
+
+
+async def test_prompt_select_account_shows_who_is_signed_in(person: Person, rp: RelyingParty) -> None:
+    await rp.sign_in(person)
+    await person.visit(rp.url(prompt="select_account"))
+    assert person.title == "Choose an account"
+    assert "alice@example.com" in person.text
+    await person.submit(("decision", "continue"))
+    assert "code" in person.answer()
+    await person.visit(rp.url(prompt="select_account"))
+    await person.submit(("decision", "other"))
+    assert person.title == "Sign in"
+
+
+async def test_prompt_create_leads_to_an_account_and_back(server: RunningServer, rp: RelyingParty) -> None:
+    """Initiating User Registration via OpenID Connect 1.0."""
+    async with Person(server, email="new@example.com", password="a rather long pass phrase") as stranger:
+        await stranger.visit(rp.url(prompt="create"))
+        assert stranger.title == "Create an account"
+        await stranger.submit(email="new@example.com", password="short", name="New Person")
+        assert stranger.response.status_code == 400
+        await stranger.submit(email="new@example.com", password="a rather long pass phrase", name="New Person")
+        await stranger.postpone()
+        await stranger.consent()
+        tokens = (await rp.redeem(stranger.answer()["code"])).json()
+        assert (await rp.userinfo(tokens["access_token"])).json()["name"] == "New Person"
+
+
+async def test_max_age_1_asks_again_when_the_sign_in_is_older(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """oidcc-max-age-1."""
+    _, before = await rp.verified((await rp.sign_in(person))["id_token"])
+    server.clock.advance(2)
+    await person.visit(rp.url(max_age="1"))
+    assert person.title == "Sign in"
+    await person.sign_in()
+    _, after = await rp.verified((await rp.redeem(person.answer()["code"])).json()["id_token"])
+    assert after["auth_time"] > before["auth_time"]
+
+
+async def test_max_age_10000_does_not_ask_again(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    """oidcc-max-age-10000."""
+    await rp.sign_in(person)
+    server.clock.advance(60)
+    await person.visit(rp.url(max_age="10000"))
+    assert "code" in person.answer()
+
+
+async def test_max_age_0_asks_even_at_the_same_second(person: Person, rp: RelyingParty) -> None:
+    await rp.sign_in(person)
+    await person.visit(rp.url(max_age="0"))
+    assert person.title == "Sign in"
+    await person.sign_in()
+    assert "code" in person.answer()
+    await person.visit(rp.url(max_age="0", prompt="none"))
+    assert person.answer()["error"] == "login_required"
+
+
+async def test_an_id_token_hint_of_the_signed_in_person_is_fine(person: Person, rp: RelyingParty) -> None:
+    """oidcc-id-token-hint."""
+    tokens = await rp.sign_in(person)
+    await person.visit(rp.url(prompt="none", id_token_hint=tokens["id_token"]))
+    assert "code" in person.answer()
+
+
+async def test_an_id_token_hint_of_somebody_else_needs_a_sign_in(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    tokens = await rp.sign_in(person)
+    await server.add_person("bob@example.com", name="Bob")
+    async with Person(server, email="bob@example.com") as bob:
+        await rp.sign_in(bob)
+        await bob.visit(rp.url(prompt="none", id_token_hint=tokens["id_token"]))
+        assert bob.answer()["error"] == "login_required"
+        await bob.visit(rp.url(id_token_hint=tokens["id_token"]))
+        assert bob.title == "Sign in"
+
+
+async def test_an_access_token_is_no_id_token_hint(person: Person, rp: RelyingParty) -> None:
+    """RFC 8725 section 3.11."""
+    tokens = await rp.sign_in(person)
+    await person.visit(rp.url(id_token_hint=tokens["access_token"]))
+    assert person.answer()["error"] == "invalid_request"
+
+
+async def test_a_login_hint_fills_in_the_form(person: Person, rp: RelyingParty) -> None:
+    await person.visit(rp.url(login_hint="alice@example.com"))
+    assert person.form.fields["email"] == "alice@example.com"
+
+
+async def test_display_ui_locales_and_acr_values_do_no_harm(person: Person, rp: RelyingParty) -> None:
+    """oidcc-display-page, oidcc-ui-locales, oidcc-ensure-request-with-acr-values-succeeds."""
+    await rp.code_for(person, display="popup", ui_locales="se de en", claims_locales="se", acr_values="1 2")
+
+
+async def test_without_nonce_the_id_token_has_none(person: Person, rp: RelyingParty) -> None:
+    """oidcc-ensure-request-without-nonce-succeeds-for-code-flow."""
+    _, claims = await rp.verified((await rp.sign_in(person, nonce=None))["id_token"])
+    assert "nonce" not in claims
+
+
+async def test_the_scopes_give_all_standard_claims(server: RunningServer, rp: RelyingParty) -> None:
+    """Section 5.4; oidcc-scope-all."""
+    user = await server.add_person(username="alice", email_verified=True, name=None)
+    await server.run(lambda db: registration.update(db, user, claims=FULL_PROFILE, context=CLI, now=server.clock.now()))
+    async with Person(server) as alice:
+        tokens = await rp.sign_in(alice, scope="openid profile email address phone")
+    info = (await rp.userinfo(tokens["access_token"])).json()
+    expected = {**FULL_PROFILE, "email": "alice@example.com", "email_verified": True, "sub": user.id}
+    assert {name: info[name] for name in expected} == expected
+    assert len(info) == 20
+    assert isinstance(info["updated_at"], int)
+
+
+async def test_a_scope_gives_only_its_own_claims(person: Person, rp: RelyingParty) -> None:
+    tokens = await rp.sign_in(person, scope="openid email")
+    assert set((await rp.userinfo(tokens["access_token"])).json()) == {"sub", "email", "email_verified"}
+
+
+async def test_the_claims_parameter_asks_for_single_claims(person: Person, rp: RelyingParty) -> None:
+    """Section 5.5; oidcc-claims-essential."""
+    claims = {"userinfo": {"name": {"essential": True}, "nonsense": None}, "id_token": {"email": None, "iss": None}}
+    tokens = await rp.sign_in(person, scope="openid", claims=json.dumps(claims))
+    assert set((await rp.userinfo(tokens["access_token"])).json()) == {"sub", "name"}
+    _, id_token = await rp.verified(tokens["id_token"])
+    assert id_token["email"] == "alice@example.com"
+    assert id_token["iss"] == rp.server.issuer
+
+
+async def test_userinfo_takes_the_token_in_header_or_body_but_once(person: Person, rp: RelyingParty) -> None:
+    """RFC 6750 section 2; oidcc-userinfo-get, oidcc-userinfo-post-header, oidcc-userinfo-post-body."""
+    token = (await rp.sign_in(person))["access_token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    async with rp.server.http() as http:
+        assert (await http.get("/userinfo", headers=bearer)).status_code == 200
+        assert (await http.post("/userinfo", headers=bearer)).status_code == 200
+        assert (await http.post("/userinfo", data={"access_token": token})).status_code == 200
+        assert (await http.post("/userinfo", data={"access_token": token}, headers=bearer)).status_code == 400
+        assert (await http.get(f"/userinfo?access_token={token}")).status_code == 400
+        missing = await http.get("/userinfo")
+        assert missing.status_code == 401
+        assert missing.headers["www-authenticate"] == 'Bearer realm="ostiary"'
+        wrong = await http.get("/userinfo", headers={"authorization": "Bearer nonsense"})
+        assert wrong.status_code == 401
+        assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
+
+
+async def test_userinfo_takes_nothing_but_access_tokens(person: Person, rp: RelyingParty) -> None:
+    """RFC 8725 section 3.11."""
+    tokens = await rp.sign_in(person)
+    assert (await rp.userinfo(tokens["id_token"])).status_code == 401
+
+
+async def test_userinfo_needs_the_openid_scope(server: RunningServer, person: Person) -> None:
+    """RFC 6750 section 3.1."""
+    secret = await server.add_client("plain", scope="read:things")
+    rp = RelyingParty(server, "plain", secret, scope="read:things")
+    tokens = await rp.sign_in(person, nonce=None)
+    assert "id_token" not in tokens
+    response = await rp.userinfo(tokens["access_token"])
+    assert response.status_code == 403
+    assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
+
+
+async def test_an_expired_access_token_is_refused(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    token = (await rp.sign_in(person))["access_token"]
+    server.clock.advance(599)
+    assert (await rp.userinfo(token)).status_code == 200
+    server.clock.advance(1)
+    assert (await rp.userinfo(token)).status_code == 401
+
+
+async def test_roles_come_with_their_scope(server: RunningServer, rp: RelyingParty) -> None:
+    await server.add_person(roles=("admin", "editor"))
+    async with Person(server) as alice:
+        tokens = await rp.sign_in(alice, scope="openid roles")
+        _, claims = await rp.verified(tokens["access_token"])
+        assert claims["roles"] == ["admin", "editor"]
+        assert (await rp.userinfo(tokens["access_token"])).json()["roles"] == ["admin", "editor"]
+        tokens = await rp.sign_in(alice, scope="openid")
+        _, claims = await rp.verified(tokens["access_token"])
+        assert "roles" not in claims
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
+@pytest.mark.parametrize("overrides", [{"signing_algorithms": "RS256 PS256 ES256 EdDSA"}], indirect=True)
+async def test_each_client_chooses_how_its_id_tokens_are_signed(
+    server: RunningServer, person: Person, algorithm: str
+) -> None:
+    secret = await server.add_client("chooser", id_token_signed_response_alg=algorithm)
+    rp = RelyingParty(server, "chooser", secret)
+    tokens = await rp.sign_in(person)
+    header, claims = await rp.verified(tokens["id_token"])
+    assert header["alg"] == algorithm
+    assert len(claims["at_hash"]) == (43 if algorithm == "EdDSA" else 22)
+
+
+async def test_a_client_can_demand_a_second_factor(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    """acr_values, RFC 9470 section 4; a person signed in with a password alone is stepped up."""
+    _, claims = await rp.verified((await rp.sign_in(person))["id_token"])
+    assert claims["acr"] == "aal1"
+    old_cookie = person.http.cookies["__Host-ostiary_session"]
+    await person.visit(rp.url(acr_values="aal2"))
+    assert person.title == "Protect your account"
+    await person.submit(("decision", "postpone"))
+    assert person.title == "Protect your account"
+    await person.enrol()
+    await person.visit(rp.url(acr_values="aal2"))
+    _, claims = await rp.verified((await rp.redeem(person.answer()["code"])).json()["id_token"])
+    assert claims["acr"] == "aal2"
+    assert claims["amr"] == ["pwd", "otp", "mfa"]
+    assert person.http.cookies["__Host-ostiary_session"] != old_cookie
+    async with Person(server) as thief:
+        thief.http.cookies.set("__Host-ostiary_session", old_cookie, domain="login.example.com")
+        await thief.visit(rp.url())
+        assert thief.title == "Sign in"
+
+
+async def test_prompt_none_does_not_step_up(person: Person, rp: RelyingParty) -> None:
+    await rp.sign_in(person)
+    await person.visit(rp.url(acr_values="aal2", prompt="none"))
+    assert person.answer()["error"] == "interaction_required"
+
+
+@pytest.mark.parametrize("overrides", [{"mfa": "off"}], indirect=True)
+async def test_an_essential_strength_that_is_not_to_be_had_is_an_error(person: Person, rp: RelyingParty) -> None:
+    """Section 5.5.1.1."""
+    claims = json.dumps({"id_token": {"acr": {"essential": True, "values": ["aal2"]}}})
+    await person.visit(rp.url(claims=claims))
+    await person.sign_in()
+    assert person.answer()["error"] == "unmet_authentication_requirements"
+    await person.visit(rp.url(claims=claims.replace("aal2", "gold")))
+    assert person.answer()["error"] == "unmet_authentication_requirements"
+
+
+@pytest.mark.parametrize("overrides", [{"mfa": "required"}], indirect=True)
+async def test_where_a_second_factor_is_required_nobody_gets_around_it(person: Person, rp: RelyingParty) -> None:
+    await person.visit(rp.url())
+    await person.sign_in()
+    assert person.title == "Protect your account"
+    await person.submit(("decision", "postpone"))
+    assert person.title == "Protect your account"
+    await person.visit(rp.url())
+    assert person.title == "Protect your account"
+    await person.visit(rp.url(prompt="none"))
+    assert person.answer()["error"] == "interaction_required"
+    await person.visit("/account")
+    assert person.title == "Protect your account"
+    await person.enrol()
+    await person.visit("/account")
+    assert person.title == "Your account"
+
+
+async def test_form_post_sends_the_answer_in_a_form(person: Person, rp: RelyingParty) -> None:
+    """Form Post Response Mode 1.0 section 2: values HTML-escaped, not percent-encoded."""
+    await rp.sign_in(person)
+    state = "a b\"<é>&amp;'"
+    await person.visit(rp.url(response_mode="form_post", state=state))
+    assert person.left_for is None
+    assert person.form.action == rp.redirect_uri
+    assert person.form.method == "post"
+    assert person.form.fields["state"] == state
+    assert person.form.fields["iss"] == rp.server.issuer
+    policy = person.response.headers["content-security-policy"]
+    assert "form-action 'self' https://client.example" in policy
+    assert "unsafe-inline" not in policy
+    assert (await rp.redeem(person.form.fields["code"])).status_code == 200
+    await person.visit(rp.url(response_mode="form_post", scope="openid nonsense"))
+    assert person.form.fields["error"] == "invalid_scope"
