@@ -9,6 +9,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 RSA_ALGORITHMS = frozenset({"RS256", "PS256"})
 PUBLIC_EXPONENT = 65_537
+MIN_RSA_BITS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,12 @@ class GeneratedKey:
 
 
 def generate(algorithm: str, *, rsa_bits: int = 2048) -> GeneratedKey:
-    """Make a key pair for RS256, PS256, ES256 or EdDSA (Ed25519). Raises ValueError for another algorithm."""
+    """Make a key pair for RS256, PS256, ES256 or EdDSA (Ed25519); slow for RSA.
+
+    Raises ValueError for another algorithm, and for an RSA key of less than 2048 bits (RFC 7518 section 3.3).
+    """
+    if rsa_bits < MIN_RSA_BITS:
+        raise ValueError(f"an RSA key needs at least {MIN_RSA_BITS} bits")
     native: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
     key: RSAKey | ECKey | OKPKey
     if algorithm in RSA_ALGORITHMS:

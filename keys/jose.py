@@ -4,32 +4,37 @@ joserfc chooses algorithms and keys where it is not told; here it is always told
 one JoseError, so that no input can make an exception of another kind (RFC 8725 sections 3.1 to 3.3).
 """
 
-import base64
-import binascii
 import hashlib
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from keys.decoding import decode_base64url, decode_json_object, encode_base64url
+
 MAX_TOKEN_CHARACTERS = 16_384
 MAX_KID_CHARACTERS = 128
 MAX_CLIENT_KEYS = 20
 MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 8192
+"""A longer key makes every verification expensive, and it is the client who chooses it."""
+MAX_TIME = 2**53 - 1
+"""The largest whole number that all JSON implementations read alike (RFC 8259 section 6); fits a database column."""
 SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 LEEWAY_SECONDS = 60
 
 Key = RSAKey | ECKey | OKPKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 _KEY_ALGORITHMS: dict[str, tuple[str, ...]] = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA",)}
 _CURVES = {"RSA": None, "EC": "P-256", "OKP": "Ed25519"}
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+_PUBLIC_MEMBERS = frozenset({"kty", "n", "e", "crv", "x", "y"})
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class JoseError(Exception):
@@ -75,20 +80,30 @@ class Signer:
         header = self._headers.get(typ)
         if header is None:
             parts = {"alg": self.algorithm, "kid": self.kid, "typ": typ}
-            header = self._headers[typ] = _encode(json.dumps(parts, separators=(",", ":")).encode())
-        payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
-        signing_input = header + b"." + _encode(payload)
+            header = self._headers[typ] = encode_base64url(_to_json(parts).encode("ascii"))
+        signing_input = header + b"." + encode_base64url(_to_json(claims).encode("ascii"))
         signature = self._model.sign(signing_input, self._key)
-        return (signing_input + b"." + _encode(signature)).decode("ascii")
+        return (signing_input + b"." + encode_base64url(signature)).decode("ascii")
+
+    def verification_key(self) -> VerificationKey:
+        """Return the public half, good for this algorithm only."""
+        return VerificationKey(self.kid, (self.algorithm,), _wrap(cast("PublicKey", self._key.public_key)))
 
 
 def signer_of(kid: str, algorithm: str, private_key: PrivateKey) -> Signer:
-    """Return the signer of a private key that is loaded already."""
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        return Signer(kid, algorithm, RSAKey(private_key, private_key))
-    if isinstance(private_key, ec.EllipticCurvePrivateKey):
-        return Signer(kid, algorithm, ECKey(private_key, private_key))
-    return Signer(kid, algorithm, OKPKey(private_key, private_key))
+    """Return the signer of a private key that is loaded already. Raises JoseError where they do not fit together."""
+    key = _wrap(private_key)
+    if algorithm not in _KEY_ALGORITHMS[key.key_type]:
+        raise JoseError(f"{algorithm} does not go with a key of type {key.key_type}")
+    return Signer(kid, algorithm, key)
+
+
+def _wrap(native: PrivateKey | PublicKey) -> Key:
+    if isinstance(native, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        return RSAKey(native, native)
+    if isinstance(native, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return ECKey(native, native)
+    return OKPKey(native, native)
 
 
 def left_half_hash(value: str, algorithm: str) -> str:
@@ -96,8 +111,9 @@ def left_half_hash(value: str, algorithm: str) -> str:
 
     Ed25519 hashes with SHA-512, so its tokens do too.
     """
-    digest = hashlib.sha512(value.encode()) if algorithm == "EdDSA" else hashlib.sha256(value.encode())
-    return _encode(digest.digest()[: digest.digest_size // 2]).decode("ascii")
+    hash_of = hashlib.sha512 if algorithm in ("EdDSA", "Ed25519") else hashlib.sha256
+    digest = hash_of(value.encode())
+    return encode_base64url(digest.digest()[: digest.digest_size // 2]).decode("ascii")
 
 
 def verify(
@@ -111,67 +127,82 @@ def verify(
     """Verify a compact JWS. Raises JoseError for whatever is not as it must be.
 
     `find_key` gets the `kid` and gives the key, or several to try; `types` are the accepted `typ` values, "" for none.
+    What `find_key` itself raises is not the token's fault and passes through.
     """
-    try:
-        return _verify(token, find_key, algorithms, types, max_length)
-    except JoseError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError) as error:
-        raise JoseError(f"malformed: {type(error).__name__}") from None
-
-
-def _verify(
-    token: str, find_key: FindKey, algorithms: Collection[str], types: Collection[str], max_length: int
-) -> VerifiedJwt:
-    if len(token) > max_length or not token.isascii():
-        raise JoseError("too long or not ASCII")
-    segments = token.split(".")
-    if len(segments) != 3:  # noqa: PLR2004  header, payload, signature
-        raise JoseError("not three segments")
-    header = _json_object(_decode(segments[0]))
-    algorithm = _check_header(header, algorithms, types)
+    header, algorithm, signature = _read_header(token, algorithms, types, max_length)
     found = find_key(header.get("kid"))
     keys = [found] if isinstance(found, VerificationKey) else list(found or ())
-    signing_input = f"{segments[0]}.{segments[1]}".encode("ascii")
-    signature = _decode(segments[2])
-    model = JWSRegistry.algorithms[algorithm]
+    signing_input, _, _ = token.rpartition(".")
     for key in keys:
-        if algorithm in key.algorithms and model.verify(signing_input, signature, key.key):
-            return VerifiedJwt(header, _json_object(_decode(segments[1])))
+        if algorithm in key.algorithms and _is_signed(algorithm, key, signing_input.encode("ascii"), signature):
+            return VerifiedJwt(header, unverified_claims(token, max_length=max_length))
     raise JoseError("no key, or a wrong signature")
 
 
+def _read_header(
+    token: str, algorithms: Collection[str], types: Collection[str], max_length: int
+) -> tuple[dict[str, Any], str, bytes]:
+    protected, _, signature = _segments(token, max_length)
+    try:
+        header = decode_json_object(decode_base64url(protected))
+        return header, _check_header(header, algorithms, types), decode_base64url(signature)
+    except ValueError as error:
+        raise JoseError(f"malformed header or signature: {type(error).__name__}") from None
+
+
+def _segments(token: str, max_length: int) -> list[str]:
+    if len(token) > max_length or not token.isascii():
+        raise JoseError("too long or not ASCII")
+    segments = token.split(".", 3)
+    if len(segments) != 3:  # noqa: PLR2004  header, payload, signature
+        raise JoseError("not three segments")
+    return segments
+
+
+def _is_signed(algorithm: str, key: VerificationKey, signing_input: bytes, signature: bytes) -> bool:
+    try:
+        return JWSRegistry.algorithms[algorithm].verify(signing_input, signature, key.key)
+    except Exception as error:  # noqa: BLE001  RFC 8725 section 3.3: whatever the library raises is one outcome
+        raise JoseError(f"the signature cannot be checked: {type(error).__name__}") from None
+
+
 def _check_header(header: Mapping[str, Any], algorithms: Collection[str], types: Collection[str]) -> str:
-    algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ", "")
+    algorithm, kid, typ = header.get("alg"), header.get("kid", ""), header.get("typ", "")
     if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in SIGNING_ALGORITHMS:
         raise JoseError("an algorithm that is not accepted")
     if "crit" in header or "b64" in header:
         raise JoseError("critical header parameters are not supported")
-    if kid is not None and not (isinstance(kid, str) and len(kid) <= MAX_KID_CHARACTERS):
+    if not isinstance(kid, str) or len(kid) > MAX_KID_CHARACTERS:
         raise JoseError("a malformed kid")
-    if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in {t.lower() for t in types}:
+    if not isinstance(typ, str) or _bare_type(typ) not in {_bare_type(accepted) for accepted in types}:
         # RFC 8725 section 3.11: one kind of JWT is never taken for another
         raise JoseError("another type of token")
     return algorithm
 
 
+def _bare_type(typ: str) -> str:
+    # RFC 7515 section 4.1.9: a media type, compared without case, mostly written without its "application/"
+    return typ.lower().removeprefix("application/")
+
+
 def check_times(claims: Mapping[str, Any], *, now: int, leeway: int = LEEWAY_SECONDS, require_exp: bool = True) -> None:
     """Check `exp`, `nbf` and `iat`: whole numbers, not over, not of the future (RFC 7519 section 4.1).
 
+    `now` and `leeway` are in seconds. `iat` may always be a minute ahead, so that a late clock refuses no fresh token.
     Raises JoseError.
     """
     for name in ("exp", "nbf", "iat"):
-        value = claims.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise JoseError(f"{name} is not a whole number")
+        value = claims.get(name, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_TIME:
+            raise JoseError(f"{name} is not a time in whole seconds")
     expires_at = claims.get("exp")
     if expires_at is None and require_exp:
         raise JoseError("exp is missing")
     if expires_at is not None and expires_at + leeway <= now:
         raise JoseError("expired")
-    if claims.get("nbf") is not None and claims["nbf"] > now + leeway:
+    if claims.get("nbf", 0) > now + leeway:
         raise JoseError("not valid yet")
-    if claims.get("iat") is not None and claims["iat"] > now + max(leeway, 1):
+    if claims.get("iat", 0) > now + max(leeway, LEEWAY_SECONDS):
         raise JoseError("issued in the future")
 
 
@@ -190,8 +221,11 @@ def import_client_jwks(jwks: object, *, max_keys: int = MAX_CLIENT_KEYS) -> tupl
 
 
 def candidates(keys: Sequence[VerificationKey], kid: str | None) -> list[VerificationKey]:
-    """Return the keys that a token may be signed with: the one its `kid` names, or all where it names none."""
-    return [key for key in keys if kid is None or key.kid == kid]
+    """Return the keys that a token may be signed with: those its `kid` names, and those that have no name.
+
+    All of them where the token names none: many clients leave `kid` out of the token, or out of the registered key.
+    """
+    return [key for key in keys if kid is None or key.kid is None or key.kid == kid]
 
 
 def _import(entry: object) -> VerificationKey | None:
@@ -208,9 +242,10 @@ def _import(entry: object) -> VerificationKey | None:
     if entry.get("use", "sig") != "sig" or (algorithm is not None and algorithm not in _KEY_ALGORITHMS[kty]):
         return None
     try:
+        if kty == "RSA":
+            _check_rsa(entry)
         key = JWKRegistry.import_key({name: value for name, value in entry.items() if name in _PUBLIC_MEMBERS})
-        if isinstance(key, RSAKey):
-            _check_rsa(key)
+        _ = key.public_key  # built lazily, and it is here that a bad one must show
     except JoseError:
         raise
     except Exception as error:  # noqa: BLE001  a foreign key must not raise anything else, whatever the library does
@@ -219,53 +254,21 @@ def _import(entry: object) -> VerificationKey | None:
     return VerificationKey(kid, algorithms, key)  # type: ignore[arg-type]  # one of the three by its kty
 
 
-_PUBLIC_MEMBERS = frozenset({"kty", "n", "e", "crv", "x", "y"})
+def _check_rsa(entry: Mapping[str, Any]) -> None:
+    # RFC 8725 section 3.5, RFC 8017 section 3.1. Before the import, which only warns of a short key.
+    modulus, exponent = (int.from_bytes(decode_base64url(entry[name])) for name in ("n", "e"))
+    if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or modulus % 2 == 0:
+        raise JoseError(
+            f"an RSA key has not between {MIN_RSA_BITS} and {MAX_RSA_BITS} bits, or is no product of primes"
+        )
+    if exponent < 3 or exponent % 2 == 0 or exponent >= 2**32:  # noqa: PLR2004
+        raise JoseError("an RSA key has an exponent that is even, too small or too large")
 
 
-def _check_rsa(key: RSAKey) -> None:
-    numbers = key.public_key.public_numbers()
-    if key.public_key.key_size < MIN_RSA_BITS or numbers.e < 3 or numbers.e % 2 == 0:  # noqa: PLR2004  RFC 8017
-        raise JoseError("an RSA key is below 2048 bits or has a bad exponent")
-
-
-def unverified_claims(token: str) -> Mapping[str, Any]:
+def unverified_claims(token: str, *, max_length: int = MAX_TOKEN_CHARACTERS) -> Mapping[str, Any]:
     """Return a token's claims without verifying anything: only to find out whose key to use. Raises JoseError."""
+    _, payload, _ = _segments(token, max_length)
     try:
-        segments = token.split(".")
-        if len(token) > MAX_TOKEN_CHARACTERS or len(segments) != 3:  # noqa: PLR2004  header, payload, signature
-            raise JoseError("too long, or not three segments")
-        return _json_object(_decode(segments[1]))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise JoseError(f"malformed: {type(error).__name__}") from None
-
-
-def _encode(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")
-
-
-def _decode(segment: str) -> bytes:
-    if not _BASE64URL.match(segment):
-        raise JoseError("not base64url")
-    try:
-        return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except binascii.Error:
-        raise JoseError("not base64url") from None
-
-
-def _json_object(raw: bytes) -> dict[str, Any]:
-    text = raw.decode("utf-8")
-    value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
-    if not isinstance(value, dict):
-        raise JoseError("not a JSON object")
-    return value
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise JoseError("a member stands twice")
-    return members
-
-
-def _refuse_constant(_name: str) -> None:
-    raise JoseError("NaN and Infinity are no JSON")
+        return decode_json_object(decode_base64url(payload))
+    except ValueError as error:
+        raise JoseError(f"malformed payload: {type(error).__name__}") from None

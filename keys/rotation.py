@@ -61,7 +61,7 @@ def plan(keys: Sequence[SigningKey], now: int, policy: RotationPolicy) -> list[C
     """Return what is due, in the order in which to do it. Planning again after doing it gives nothing."""
     changes: list[Change] = []
     for algorithm in policy.algorithms:
-        changes += _plan_algorithm(_of(keys, algorithm), algorithm, now, policy)
+        changes += _plan_algorithm(keys, algorithm, now, policy)
     for key in keys:
         if key.algorithm not in policy.algorithms and key.state is KeyState.ACTIVE:
             changes.append(Retire(key.kid, now + policy.retain_seconds))
@@ -73,11 +73,13 @@ def plan(keys: Sequence[SigningKey], now: int, policy: RotationPolicy) -> list[C
 
 
 def plan_manual(keys: Sequence[SigningKey], now: int, policy: RotationPolicy, *, immediately: bool) -> list[Change]:
-    """Return what an operator's rotation does: a new key that signs once it was published, or at once."""
+    """Return what an operator's rotation does: a new key that signs once it was published, or at once.
+
+    A key that waits already is the new key; in an emergency it goes as well, for it may have leaked with the other.
+    """
     changes: list[Change] = []
     for algorithm in policy.algorithms:
-        ours = _of(keys, algorithm)
-        active, upcoming = _in(ours, KeyState.ACTIVE), _in(ours, KeyState.NEXT)
+        active, upcoming = _of(keys, algorithm, KeyState.ACTIVE), _of(keys, algorithm, KeyState.NEXT)
         if immediately:
             changes += [Remove(key.kid) for key in upcoming]
             changes += [Retire(key.kid, now + policy.retain_seconds) for key in active]
@@ -88,23 +90,27 @@ def plan_manual(keys: Sequence[SigningKey], now: int, policy: RotationPolicy, *,
 
 
 def _plan_algorithm(keys: Sequence[SigningKey], algorithm: str, now: int, policy: RotationPolicy) -> list[Change]:
-    active, upcoming = _in(keys, KeyState.ACTIVE), _in(keys, KeyState.NEXT)
-    if not active:
-        if upcoming:  # published already: better than one that nobody knows
-            return [Activate(upcoming[0].kid)]
-        return [Generate(algorithm, now, activate_now=True)]
-    current = active[0]
-    if upcoming and upcoming[0].activate_at <= now:
-        return [Retire(current.kid, now + policy.retain_seconds), Activate(upcoming[0].kid)]
-    ends_at = (current.activated_at or current.created_at) + policy.rotation_seconds
-    if not upcoming and now >= ends_at - policy.publish_seconds:
-        return [Generate(algorithm, max(now + policy.publish_seconds, ends_at), activate_now=False)]
-    return []
+    active, upcoming = _of(keys, algorithm, KeyState.ACTIVE), _of(keys, algorithm, KeyState.NEXT)
+    due = [key for key in upcoming if key.activate_at <= now]
+    if active and not due:
+        began_at = active[0].activate_at if active[0].activated_at is None else active[0].activated_at
+        return [] if upcoming else _successor(algorithm, began_at, now, policy)
+    changes: list[Change] = [Retire(key.kid, now + policy.retain_seconds) for key in active]
+    if not upcoming:
+        changes.append(Generate(algorithm, now, activate_now=True))
+    else:  # where the active key was revoked, even before its time: some caches know it, and none knows a new one
+        changes.append(Activate(upcoming[0].kid))
+    # Where keys sign for no longer than they are published, the one after this is due at once.
+    return changes + (_successor(algorithm, now, now, policy) if len(upcoming) < 2 else [])  # noqa: PLR2004  itself
 
 
-def _of(keys: Sequence[SigningKey], algorithm: str) -> list[SigningKey]:
-    return sorted((key for key in keys if key.algorithm == algorithm), key=lambda key: (key.activate_at, key.kid))
+def _successor(algorithm: str, began_at: int, now: int, policy: RotationPolicy) -> list[Change]:
+    ends_at = began_at + policy.rotation_seconds
+    if now < ends_at - policy.publish_seconds:
+        return []
+    return [Generate(algorithm, max(now + policy.publish_seconds, ends_at), activate_now=False)]
 
 
-def _in(keys: Sequence[SigningKey], state: KeyState) -> list[SigningKey]:
-    return [key for key in keys if key.state is state]
+def _of(keys: Sequence[SigningKey], algorithm: str, state: KeyState) -> list[SigningKey]:
+    ours = (key for key in keys if key.algorithm == algorithm and key.state is state)
+    return sorted(ours, key=lambda key: (key.activate_at, key.kid))

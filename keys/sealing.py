@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 ROOT_KEY_BYTES = 32
 NONCE_BYTES = 12
 VERSION = "v1"
+SEALING = "seal"
+"""The purpose of the key that seals; nobody else gets it."""
 _ID_CHARACTERS = 12
 
 
@@ -28,9 +30,9 @@ class Sealer:
         if not root_keys or any(len(key) != ROOT_KEY_BYTES for key in root_keys):
             raise ValueError("a root key has 32 bytes")
         self._roots = tuple(root_keys)
-        self._ciphers = {_identify(key): AESGCM(_derive(key, "seal")) for key in reversed(root_keys)}
+        self._ciphers = {_identify(key): AESGCM(_derive(key, SEALING)) for key in reversed(root_keys)}
         self._current = _identify(root_keys[0])
-        self._derived: dict[str, bytes] = {}
+        self._derived: dict[str, tuple[bytes, ...]] = {}
 
     def seal(self, plaintext: bytes, *, context: str) -> str:
         """Seal a secret. `context` is the identity of its row and is needed to open it again."""
@@ -57,14 +59,16 @@ class Sealer:
         return sealed.startswith(f"{VERSION}.{self._current}.")
 
     def derive(self, purpose: str) -> bytes:
-        """Return a key of 32 bytes for one purpose, from the first root key."""
-        if purpose not in self._derived:
-            self._derived[purpose] = _derive(self._roots[0], purpose)
-        return self._derived[purpose]
+        """Return a key of 32 bytes for one purpose, from the first root key (RFC 5869). Purposes are few and fixed."""
+        return self.derive_all(purpose)[0]
 
     def derive_all(self, purpose: str) -> tuple[bytes, ...]:
         """Return a purpose's keys from all root keys, the first one's first: for verifying what an older one made."""
-        return tuple(_derive(key, purpose) for key in self._roots)
+        if purpose == SEALING:
+            raise ValueError("the key that seals is for sealing only")
+        if purpose not in self._derived:
+            self._derived[purpose] = tuple(_derive(key, purpose) for key in self._roots)
+        return self._derived[purpose]
 
 
 def _identify(root_key: bytes) -> str:
@@ -83,9 +87,9 @@ def parse_root_keys(text: str) -> list[bytes]:
         try:
             key = base64.b64decode(stripped + "=" * (-len(stripped) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise ValueError("a root key is 32 bytes in base64url; one of the list is not") from None
+            raise ValueError("a root key is 32 bytes in base64url; one of OSTIARY_SECRET_KEY is not") from None
         if len(key) != ROOT_KEY_BYTES:
-            raise ValueError(f"a root key is 32 bytes in base64url; one of the list has {len(key)} bytes")
+            raise ValueError(f"a root key is 32 bytes in base64url; one of OSTIARY_SECRET_KEY has {len(key)}")
         keys.append(key)
     return keys
 

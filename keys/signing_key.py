@@ -1,6 +1,6 @@
 """A signing key as it is stored: sealed private part, public JWK, state and dates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +22,8 @@ class SigningKey:
     algorithm: str
     state: KeyState
     public_jwk: dict[str, Any]
-    sealed_private: str
+    sealed_private: str = field(repr=False)
+    """PKCS #8, sealed in the context `signing_key:KID`."""
     created_at: int
     activate_at: int
     """The earliest time at which it may sign."""

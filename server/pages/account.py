@@ -12,6 +12,7 @@ from server.accounts import consent, recovery_codes, sessions
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.pages import interaction as dispatcher
+from server.pages.devices import describe
 from server.pages.visit import Visit
 from server.protocol import interaction
 from server.protocol.interaction import Interaction
@@ -70,7 +71,7 @@ def _context(db: Connection, visit: Visit, session: Session, user: User) -> dict
         "sessions": [
             {
                 "id": s.id,
-                "device": s.user_agent or "Unknown browser",
+                "device": describe(s.user_agent),
                 "address": s.address,
                 "signed_in": moment(s.authenticated_at),
                 "last_used": moment(s.last_used_at),

@@ -35,26 +35,26 @@ class Cluster:
     """One cluster; `create_database` gives an empty database, or a copy of a template."""
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="ostiary-pg-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="ostiary-pg-"))
         # initdb refuses to run as root
         self._switch = _become("postgres") if os.geteuid() == 0 else None
         if os.geteuid() == 0:
-            shutil.chown(self._directory, "postgres")
-        self._data = self._directory / "data"
+            shutil.chown(self.directory, "postgres")
+        self._data = self.directory / "data"
 
     def _run(self, *command: str) -> None:
         options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-        subprocess.run(command, check=True, preexec_fn=self._switch, cwd=self._directory, **options)
+        subprocess.run(command, check=True, preexec_fn=self._switch, cwd=self.directory, **options)
 
     def __enter__(self) -> Self:
         self._run(
             find_binary("initdb"), "-D", str(self._data), "-U", "ostiary", "-A", "trust", "-E", "UTF8", "--no-sync"
         )
         options = (
-            f"-k {self._directory} -c listen_addresses= -c fsync=off -c synchronous_commit=off "
+            f"-k {self.directory} -c listen_addresses= -c fsync=off -c synchronous_commit=off "
             "-c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB"
         )
-        log = str(self._directory / "log")
+        log = str(self.directory / "log")
         self._run(find_binary("pg_ctl"), "-D", str(self._data), "-l", log, "-o", options, "-w", "start")
         return self
 
@@ -62,21 +62,21 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._run(find_binary("pg_ctl"), "-D", str(self._data), "-m", "immediate", "-w", "stop")
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def sql(self, statement: str) -> None:
         """Run a statement as the cluster's owner."""
-        psql = [find_binary("psql"), "-h", str(self._directory), "-U", "ostiary", "-d", "postgres", "-qc", statement]
+        psql = [find_binary("psql"), "-h", str(self.directory), "-U", "ostiary", "-d", "postgres", "-qc", statement]
         subprocess.run(psql, check=True, capture_output=True)
 
     def url(self, name: str) -> str:
         """Return a database's URL."""
-        return f"postgresql://ostiary@/{name}?host={self._directory}"
+        return f"postgresql://ostiary@/{name}?host={self.directory}"
 
     def create_database(self, template: str = "template1") -> str:
         """Create a database and return its name."""
         name = f"t_{uuid.uuid4().hex[:12]}"
-        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
 
     def drop_database(self, name: str) -> None:

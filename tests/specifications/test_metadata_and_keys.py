@@ -1,0 +1,172 @@
+"""RFC 8414, OpenID Connect Discovery 1.0, RFC 7517, and the rotation of signing keys. Ready for the Config plan."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from server.background import Background
+from server.events.context import CLI
+from server.storage import signing_keys
+from server.tokens import key_rotation
+from tests.conftest import SettingsFor
+from tests.support.person import Person
+from tests.support.relying_party import RelyingParty
+from tests.support.server import FakeClock, RunningServer
+
+DAY = 86_400
+STANDARD_CLAIMS = {
+    *("sub", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile"),
+    *("picture", "website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale"),
+    *("phone_number", "phone_number_verified", "address", "updated_at"),
+}
+
+
+async def _metadata(http: httpx.AsyncClient, path: str = "/.well-known/openid-configuration") -> dict[str, Any]:
+    response = await http.get(path)
+    assert response.status_code == 200
+    document: dict[str, Any] = response.json()
+    return document
+
+
+async def test_both_documents_say_the_same(server: RunningServer) -> None:
+    async with server.http() as http:
+        first = await _metadata(http)
+        assert first == await _metadata(http, "/.well-known/oauth-authorization-server")
+    assert first["issuer"] == server.issuer
+    for member in ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"):
+        assert first[member].startswith(server.issuer + "/")
+    assert first["code_challenge_methods_supported"] == ["S256"]
+    assert first["authorization_response_iss_parameter_supported"] is True
+    assert first["response_types_supported"] == ["code"]
+    assert "RS256" in first["id_token_signing_alg_values_supported"]
+    assert len([name for name in first["claims_supported"] if name in STANDARD_CLAIMS]) == 20
+
+
+async def test_every_announced_endpoint_is_served(server: RunningServer) -> None:
+    async with server.http() as http:
+        document = await _metadata(http)
+        for name, url in document.items():
+            if name.endswith(("_endpoint", "_uri")):
+                response = await http.get(url)
+                assert response.status_code not in (404, 500), name
+                options = await http.options(url)
+                assert options.status_code in (204, 405), name
+
+
+async def test_scripts_of_other_origins_may_read_metadata_and_keys(server: RunningServer) -> None:
+    """RFC 9700 section 2.6: not the authorization endpoint."""
+    async with server.http(headers={"origin": "https://spa.example"}) as http:
+        for path in ("/.well-known/openid-configuration", "/jwks"):
+            assert (await http.get(path)).headers["access-control-allow-origin"] == "*"
+        preflight = await http.options("/token", headers={"access-control-request-method": "POST"})
+        assert preflight.status_code == 204
+        assert "authorization" in preflight.headers["access-control-allow-headers"]
+        for path in ("/authorize", "/account", "/end-session"):
+            assert "access-control-allow-origin" not in (await http.get(path)).headers
+
+
+@pytest.mark.parametrize("overrides", [{"issuer": "https://example.com/tenant/one"}], indirect=True)
+async def test_an_issuer_may_have_a_path(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    """RFC 8414 section 3.1, OpenID Connect Discovery 1.0 section 4."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(server.app), base_url="https://example.com") as http:
+        inserted = await _metadata(http, "/.well-known/oauth-authorization-server/tenant/one")
+        assert inserted == await _metadata(http, "/tenant/one/.well-known/openid-configuration")
+        assert inserted["token_endpoint"] == "https://example.com/tenant/one/token"
+        assert (await http.get("/token")).status_code == 404
+    tokens = await rp.sign_in(person)
+    _, claims = await rp.verified(tokens["id_token"])
+    assert claims["iss"] == "https://example.com/tenant/one"
+
+
+async def test_the_jwk_set_has_public_keys_only_and_can_be_cached(server: RunningServer) -> None:
+    """RFC 7517 section 5; oidcc-server checks for private members and distinct ids."""
+    async with server.http() as http:
+        response = await http.get("/jwks")
+        keys = response.json()["keys"]
+        assert response.headers["cache-control"] == "public, max-age=300"
+        assert not {"d", "p", "q", "k"} & {member for key in keys for member in key}
+        assert all(key["use"] == "sig" and key["kid"] and key["alg"] == "RS256" for key in keys)
+        again = await http.get("/jwks", headers={"if-none-match": response.headers["etag"]})
+        assert again.status_code == 304
+
+
+class CachingVerifier:
+    """A resource server that honours `Cache-Control`: it fetches the keys again only when max-age is over."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.server = server
+        self.fetched_at: int | None = None
+        self.keys = KeySet([])
+
+    async def verify(self, token: str) -> str:
+        now = self.server.clock.now()
+        if self.fetched_at is None or now - self.fetched_at >= 300:
+            async with self.server.http() as http:
+                self.keys = KeySet.import_key_set((await http.get("/jwks")).json())
+            self.fetched_at = now
+        return str(jwt.decode(token, self.keys, algorithms=["RS256"]).header["kid"])
+
+
+@pytest.mark.parametrize("overrides", [{"key_rotation_seconds": DAY}], indirect=True)
+async def test_rotation_fails_no_verification_at_a_client_that_honours_caching(server: RunningServer) -> None:
+    secret = await server.add_service()
+    service = RelyingParty(server, "service", secret)
+    background = Background(server.services)
+    verifier = CachingVerifier(server)
+    kids: list[str] = []
+    token = ""
+    for _ in range(2 * DAY // 97):
+        server.clock.advance(97)
+        await background.rotate()
+        await background.refresh()
+        if token:
+            await verifier.verify(token)  # the one before, perhaps signed by the key before
+        token = (await service.post("/token", grant_type="client_credentials")).json()["access_token"]
+        kid = await verifier.verify(token)
+        if kid not in kids:
+            kids.append(kid)
+    assert len(kids) == 2 or len(kids) == 3
+
+
+async def test_of_two_nodes_one_rotates(settings_for: SettingsFor, clock: FakeClock, backend: str) -> None:
+    """On SQLite there is one node; its two rounds at once stand for two."""
+    settings = settings_for(key_rotation_seconds=3600)
+    async with RunningServer(settings, clock) as first:
+        backgrounds = [Background(first.services), Background(first.services)]
+        second = None
+        if backend == "postgresql":
+            second = RunningServer(settings, clock)
+            await second.__aenter__()
+            backgrounds[1] = Background(second.services)
+        try:
+            clock.advance(3300)
+            await asyncio.gather(*(background.rotate() for background in backgrounds))
+            keys = await first.run(signing_keys.list_keys)
+            assert sorted(key.state.value for key in keys) == ["active", "next"]
+            clock.advance(400)
+            await asyncio.gather(*(background.rotate() for background in backgrounds))
+            keys = await first.run(signing_keys.list_keys)
+            assert sorted(key.state.value for key in keys) == ["active", "retiring"]
+        finally:
+            if second is not None:
+                await second.__aexit__(None, None, None)
+
+
+async def test_a_revoked_key_verifies_nothing_any_more(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    tokens = await rp.sign_in(person)
+    header, _ = await rp.verified(tokens["access_token"])
+    now = server.clock.now()
+    await server.run(lambda db: key_rotation.revoke(db, header["kid"], context=CLI, now=now))
+    background = Background(server.services)
+    await background.rotate()
+    await background.refresh()
+    assert (await rp.userinfo(tokens["access_token"])).status_code == 401
+    async with server.http() as http:
+        kids = [key["kid"] for key in (await http.get("/jwks")).json()["keys"]]
+    assert header["kid"] not in kids
+    assert len(kids) == 1
+    assert (await rp.refresh(tokens["refresh_token"])).status_code == 200

@@ -1,0 +1,124 @@
+"""The real `ostiary` in processes of its own: for what only several processes, a port or a kill can show."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+OSTIARY = str(Path(sys.executable).with_name("ostiary"))
+START_SECONDS = 30
+STOP_SECONDS = 20
+QUICK: dict[str, Any] = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "log_format": "json"}
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """`ostiary serve` on a port of its own. Settings are named as in `server.settings`, in small letters."""
+
+    def __init__(self, directory: Path, *, port: int | None = None, **settings: Any) -> None:
+        self.directory = directory
+        self.port = port or free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.issuer = str(settings.get("issuer", f"http://localhost:{self.port}"))
+        known = {"host": "127.0.0.1", "port": self.port, "issuer": self.issuer, "data_dir": directory / "data"}
+        values = {**QUICK, **known, **settings}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")}
+        self.environment = {**inherited, **{f"OSTIARY_{name.upper()}": str(value) for name, value in values.items()}}
+        self._log = directory / f"ostiary-{self.port}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The first process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything that was printed so far."""
+        return self._log.read_text("utf-8") if self._log.exists() else ""
+
+    def start(self) -> "ServerProcess":
+        """Start, and return when the server is ready."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [OSTIARY, "serve"],
+                cwd=self.directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that `kill` reaches the workers too
+            )
+        self._wait_until_ready(self._process)
+        return self
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        ready = self.issuer_path + "/health/ready"
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise AssertionError(f"ostiary serve ended with {process.returncode}:\n{self.log}")
+            try:
+                if httpx.get(self.address + ready, timeout=5).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        self.kill()
+        raise AssertionError(f"ostiary serve was not ready within {START_SECONDS} s:\n{self.log}")
+
+    @property
+    def issuer_path(self) -> str:
+        """The prefix of every path."""
+        return httpx.URL(self.issuer).path.rstrip("/")
+
+    def stop(self) -> int:
+        """Ask the server to end, as an operator would, and return its exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"ostiary serve did not stop within {STOP_SECONDS} s:\n{self.log}") from None
+
+    def kill(self) -> None:
+        """End the server and its workers at once, as a power loss would."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run an `ostiary` command with the server's settings."""
+        command = [OSTIARY, *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.directory,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def http(self, **options: Any) -> httpx.Client:
+        """Return a client that knows the issuer."""
+        return httpx.Client(base_url=self.issuer, **options)
