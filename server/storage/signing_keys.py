@@ -16,7 +16,9 @@ def _signing_key(row: RowMapping) -> SigningKey:
 
 def list_keys(db: Connection) -> list[SigningKey]:
     """Return all keys, oldest first."""
-    rows = db.execute(select(signing_keys).order_by(signing_keys.c.created_at, signing_keys.c.kid)).mappings()
+    rows = db.execute(
+        select(signing_keys).order_by(signing_keys.c.created_at, signing_keys.c.activate_at, signing_keys.c.kid)
+    ).mappings()
     return [_signing_key(row) for row in rows]
 
 

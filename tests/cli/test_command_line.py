@@ -1,0 +1,214 @@
+"""What operators do: people, clients, keys, scopes, audit, doctor, settings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keys.sealing import generate_root_key
+from tests.cli.conftest import CommandLine
+
+PASSWORD = "correct horse battery staple\n"
+NOUNS = [[], ["serve"], ["db"], ["user"], ["client"], ["scope"], ["key"], ["audit"], ["doctor"], ["settings"]]
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=" ".join)
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_everything_has_help(ostiary: CommandLine, noun: list[str]) -> None:
+    result = ostiary.run(*noun, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+def test_a_person_from_creation_to_deletion(ostiary: CommandLine) -> None:
+    made = ostiary.json(
+        "user", "create", "Alice@Example.com", "--name", "Alice", "--username", "alice", "--verified",
+        "--role", "admin", "--role", "editor", "--organization", "ACME", "--password-stdin", stdin=PASSWORD,
+    )  # fmt: skip
+    assert made["id"].startswith("usr_")
+    assert made["email"] == "Alice@Example.com"
+    assert made["roles"] == ["admin", "editor"]
+    for who in ("alice@example.com", "ALICE", made["id"]):
+        assert ostiary.json("user", "show", who)["id"] == made["id"]
+    assert [person["id"] for person in ostiary.json("user", "list")] == [made["id"]]
+    assert ostiary.json("user", "disable", "alice")["status"] == "disabled"
+    assert ostiary.json("user", "enable", "alice")["status"] == "active"
+    link = ostiary.json("user", "set-password", "alice")["password_link"]
+    assert link.startswith("https://login.example.com/account/set-password?token=opw_")
+    ostiary.json("user", "set-password", "alice", "--password-stdin", stdin=PASSWORD)
+    ostiary.json("user", "reset-mfa", "alice")
+    assert ostiary.json("user", "delete", "alice")["status"] == "deleted"
+    assert "nobody is called alice" in ostiary.refusal("user", "show", "alice")
+    events = [row["event"] for row in ostiary.json("audit", "list", "--user", made["id"])]
+    for event in ("user.created", "user.disabled", "user.enabled", "password.changed", "user.deleted"):
+        assert event in events
+
+
+def test_claims_come_from_a_file(ostiary: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "claims.json"
+    file.write_text(json.dumps({"given_name": "Bo", "address": {"country": "Norway"}}))
+    ostiary.json("user", "create", "bo@example.com", "--claims", str(file))
+    shown = ostiary.json("user", "update", "bo@example.com", "--role", "reader", "--verified")
+    assert shown["email_verified"] is True
+    assert ostiary.json("user", "show", "bo@example.com")["claims"]["address"] == {"country": "Norway"}
+    file.write_text('{"sub": "x"}')
+    assert "--claims" in ostiary.refusal("user", "update", "bo@example.com", "--claims", str(file))
+
+
+def test_mistakes_get_one_line_and_exit_code_1(ostiary: CommandLine) -> None:
+    ostiary.json("user", "create", "a@example.com", "--username", "aaa")
+    assert "belongs to a person already" in ostiary.refusal("user", "create", "A@EXAMPLE.com")
+    assert "belongs to somebody already" in ostiary.refusal("user", "create", "b@example.com", "--username", "AAA")
+    assert ostiary.refusal("user", "create", "no-address")
+    assert "too short" in ostiary.refusal("user", "create", "c@example.com", "--password-stdin", stdin="short\n")
+    assert "no client nobody" in ostiary.refusal("client", "show", "nobody")
+    assert "no profile" in ostiary.refusal("client", "create", "--profile", "toaster")
+    assert "no key x" in ostiary.refusal("key", "revoke", "x")
+    assert "no time" in ostiary.refusal("audit", "list", "--since", "yesterday")
+    assert ostiary.run("user", "frobnicate").exit_code == 2
+
+
+def test_a_client_from_registration_to_deletion(ostiary: CommandLine, tmp_path: Path) -> None:
+    made = ostiary.json(
+        "client", "create", "--profile", "web", "--name", "Shop", "--redirect-uri", "https://a.example/cb"
+    )
+    client_id = made["client_id"]
+    assert made["client_secret"].startswith("ocs_")
+    assert made["client_secret_expires_at"] == 0
+    assert made["grant_types"] == ["authorization_code", "refresh_token"]
+    assert "client_secret" not in ostiary.json("client", "show", client_id)
+    file = tmp_path / "metadata.json"
+    file.write_text(json.dumps({"client_name": "Shop 2", "scope": "openid orders:read"}))
+    assert ostiary.json("client", "update", client_id, "--metadata", str(file))["client_name"] == "Shop 2"
+    assert "orders:read" in [scope["name"] for scope in ostiary.json("scope", "list")]
+    assert "may still ask" in ostiary.refusal("scope", "delete", "orders:read")
+    rotated = ostiary.json("client", "rotate-secret", client_id, "--overlap", "3600")
+    assert rotated["client_secret"] != made["client_secret"]
+    assert len(ostiary.json("client", "show", client_id)["secrets"]) == 2
+    assert ostiary.json("client", "disable", client_id)["status"] == "disabled"
+    assert ostiary.json("client", "enable", client_id)["status"] == "active"
+    assert [client["client_id"] for client in ostiary.json("client", "list")] == [client_id]
+    assert ostiary.json("client", "delete", client_id)["status"] == "deleted"
+    assert ostiary.json("client", "list") == []
+
+
+def test_client_metadata_comes_as_rfc_7591_json(ostiary: CommandLine) -> None:
+    metadata = {
+        "redirect_uris": ["https://a.example/cb"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code"],
+        "unknown_member": 1,
+    }
+    made = ostiary.json("client", "create", "--metadata", "-", stdin=json.dumps(metadata))
+    assert "client_secret" not in made
+    assert "unknown_member" not in made
+    for bad in ("[]", "{", '{"redirect_uris": ["javascript:alert(1)"]}', '{"redirect_uris": [5]}'):
+        assert ostiary.refusal("client", "create", "--metadata", "-", stdin=bad)
+
+
+def test_scopes_have_words(ostiary: CommandLine) -> None:
+    ostiary.json("scope", "create", "read:posts", "--description", "Read your posts")
+    scopes = {scope["name"]: scope["description"] for scope in ostiary.json("scope", "list")}
+    assert scopes["read:posts"] == "Read your posts"
+    assert "openid" in scopes
+    assert ostiary.refusal("scope", "create", "two words")
+    ostiary.json("scope", "delete", "read:posts")
+    assert ostiary.refusal("scope", "delete", "read:posts")
+
+
+def test_keys_rotate_and_are_revoked(ostiary: CommandLine) -> None:
+    assert ostiary.json("key", "list") == []
+    first = ostiary.json("key", "rotate")
+    assert [key["state"] for key in first] == ["active"]
+    second = ostiary.json("key", "rotate")
+    assert [key["state"] for key in second] == ["active", "next"]
+    assert second[1]["activate_at"] >= second[1]["created_at"] + 300
+    assert len(ostiary.json("key", "rotate")) == 2
+    now = {key["kid"]: key["state"] for key in ostiary.json("key", "rotate", "--now")}
+    assert now[first[0]["kid"]] == "retiring"
+    assert sorted(now.values()) == ["active", "retiring"]
+    active = next(kid for kid, state in now.items() if state == "active")
+    ostiary.json("key", "revoke", active)
+    states = {key["kid"]: key["state"] for key in ostiary.json("key", "list")}
+    assert states[active] == "revoked"
+    assert "active" in states.values()
+
+
+def test_the_doctor_finds_a_missing_root_key(ostiary: CommandLine) -> None:
+    ostiary.json("key", "rotate")
+    lines = ostiary.json("doctor")
+    assert all(line["ok"] for line in lines)
+    wrong = ostiary.run("doctor", OSTIARY_SECRET_KEY=generate_root_key())
+    assert wrong.exit_code == 1
+    assert "root key" in wrong.stdout
+    assert "OSTIARY_SECRET_KEY" in wrong.stdout
+    both = generate_root_key() + "," + ostiary.environment["OSTIARY_SECRET_KEY"]
+    assert ostiary.run("doctor", OSTIARY_SECRET_KEY=both).exit_code == 0
+    unknown = ostiary.run("doctor", OSTIARY_ISUER="x")
+    assert unknown.exit_code == 1
+    assert "OSTIARY_ISUER" in unknown.stdout
+
+
+def test_settings_show_value_origin_and_meaning(ostiary: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "ostiary.toml").write_text("port = 9000\n")
+    secret = tmp_path / "brand"
+    secret.write_text("ACME\n")
+    result = ostiary.run("settings", "--json", OSTIARY_BRAND_NAME_FILE=str(secret))
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert rows["OSTIARY_PORT"]["value"] == 9000
+    assert rows["OSTIARY_PORT"]["origin"].endswith("ostiary.toml")
+    assert rows["OSTIARY_BRAND_NAME"]["value"] == "ACME"
+    assert rows["OSTIARY_SECRET_KEY"]["value"] == "(hidden)"
+    assert all(row["meaning"] for row in rows.values())
+    assert ostiary.environment["OSTIARY_SECRET_KEY"] not in result.stdout
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ISSUER", "http://login.example.com"),
+        ("ISSUER", "https://login.example.com/?x=1"),
+        ("ISSUER", "nonsense"),
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "postgresql://x"),
+        ("WORKERS", "2"),
+        ("SECRET_KEY", "short"),
+        ("SIGNING_ALGORITHMS", "HS256"),
+        ("TRUSTED_PROXIES", "*"),
+        ("RATE_LIMITS", "off"),
+        ("ACCESS_TOKEN_SECONDS", "soon"),
+        ("BRAND_COLOR", "blue"),
+        ("PORT_FILE", "/nonexistent"),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_mend(ostiary: CommandLine, name: str, value: str) -> None:
+    environment = {**ostiary.environment, f"OSTIARY_{name}": value}
+    if name == "DATABASE_URL":
+        environment["OSTIARY_SECRET_KEY"] = ""
+    line = CommandLine(environment).refusal("serve")
+    assert "OSTIARY_" in line
+
+
+def test_migrations_are_applied_and_checked(ostiary: CommandLine) -> None:
+    upgraded = ostiary.json("db", "upgrade")
+    assert upgraded["after"] is not None
+    assert ostiary.json("db", "check")["applied"] == upgraded["after"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_database_without_migrations_is_told(ostiary: CommandLine) -> None:
+    result = ostiary.run("db", "check")
+    assert result.exit_code == 1
+    assert "ostiary db upgrade" in result.stderr
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_installed_command_starts_quickly(ostiary: CommandLine) -> None:
+    command = Path(sys.executable).with_name("ostiary")
+    result = subprocess.run([command, "--help"], capture_output=True, text=True, check=False, timeout=30)
+    assert result.returncode == 0
+    assert "serve" in result.stdout
+    assert ostiary.environment
