@@ -50,6 +50,8 @@ class Sealer:
             raise SealError(f"its root key {key_id} is not in OSTIARY_SECRET_KEY: add the key that was in use before")
         try:
             raw = base64.b64decode(encoded, altchars=b"-_", validate=True)
+            if base64.urlsafe_b64encode(raw).decode("ascii") != encoded:
+                raise ValueError("not canonical")  # noqa: TRY301  one outcome with the others
             return self._ciphers[key_id].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
         except (InvalidTag, binascii.Error, ValueError):
             raise SealError("it was altered or belongs to another row: restore the row from a backup") from None

@@ -36,7 +36,7 @@ wireless internet1 star stars moon galaxy cosmos universe planet earth mother fa
 friends
 """
 PHRASES = """
-correcthorsebatterystaple thisismypassword thisisapassword mypasswordis letmeinplease letmeinnow openthedoor
+thisismypassword thisisapassword mypasswordis letmeinplease letmeinnow openthedoor
 opensesame iloveyouforever iloveyousomuch ihatepasswords idontknow passwordpassword password123456789 nopassword
 donttellanyone thequickbrownfox thequickbrownfoxjumpsoverthelazydog tobeornottobe maytheforcebewithyou incorrect
 yourpasswordisincorrect whateverwhatever changemenow changemeplease pleasechangeme pleaseletmein welcometothejungle

@@ -6,11 +6,12 @@ import typer
 from sqlalchemy import Connection
 
 from keys.rotation import plan, plan_manual
+from keys.sealing import Sealer
 from keys.signing_key import SigningKey
 from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, say, sealer, transact
 from server.events.context import CLI
 from server.pages.account import moment
-from server.storage import signing_keys
+from server.storage import signing_keys, totp_devices
 from server.tokens import key_rotation
 
 app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
@@ -86,3 +87,35 @@ def revoke(kid: Annotated[str, typer.Argument(help="The key's id.")], *, as_json
     fresh = key_rotation.prepare(plan(transact(signing_keys.list_keys, settings), at, policy), settings)
     transact(lambda db: key_rotation.rotate(db, root, settings, fresh, at), settings)
     print_record({"kid": kid, "state": "revoked"}, as_json=as_json)
+
+
+@app.command()
+def reseal(*, as_json: Json = False) -> None:
+    """Seal everything again under the first root key, so that the older ones can leave OSTIARY_SECRET_KEY.
+
+    Safe to run again and beside running servers: what is sealed under the first key already is left alone.
+    """
+    settings = loaded().settings
+    root = sealer(settings)
+
+    def work(db: Connection) -> dict[str, int]:
+        counts = {"signing_keys": 0, "totp_devices": 0}
+        for key in signing_keys.list_keys(db):
+            fresh = _resealed(root, key.sealed_private, f"signing_key:{key.kid}")
+            if fresh is not None:
+                signing_keys.change(db, key.kid, sealed_private=fresh)
+                counts["signing_keys"] += 1
+        for device in totp_devices.list_all(db):
+            fresh = _resealed(root, device["sealed_secret"], f"totp:{device['id']}")
+            if fresh is not None:
+                totp_devices.replace_sealed_secret(db, device["id"], fresh)
+                counts["totp_devices"] += 1
+        return counts
+
+    if not as_json:
+        say("Sealing again ...")
+    print_record(transact(work, settings), as_json=as_json)
+
+
+def _resealed(root: Sealer, sealed: str, context: str) -> str | None:
+    return None if root.is_current(sealed) else root.seal(root.unseal(sealed, context=context), context=context)

@@ -9,6 +9,7 @@ _OF_USER = totp_devices.c.user_id == bindparam("u")
 _INSERT = insert(totp_devices)
 _LIST = select(totp_devices).where(_OF_USER).order_by(totp_devices.c.created_at, totp_devices.c.id)
 _LIST_ALL = select(totp_devices.c.id, totp_devices.c.sealed_secret)
+_RESEAL = update(totp_devices).where(totp_devices.c.id == bindparam("i")).values(sealed_secret=bindparam("s"))
 _COUNT = select(func.count()).select_from(totp_devices).where(_OF_USER)
 _ACCEPT = (
     update(totp_devices)
@@ -62,3 +63,8 @@ def delete_of_user(db: Connection, user_id: str) -> int:
 def list_all(db: Connection) -> list[RowMapping]:
     """Return the ids and sealed secrets of all devices, for checking that they can be unsealed."""
     return list(db.execute(_LIST_ALL).mappings())
+
+
+def replace_sealed_secret(db: Connection, device_id: str, sealed_secret: str) -> None:
+    """Store the same secret under another root key."""
+    db.execute(_RESEAL, {"i": device_id, "s": sealed_secret})

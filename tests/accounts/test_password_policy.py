@@ -41,8 +41,6 @@ def test_an_empty_password_is_asked_for() -> None:
         "1qaz2wsx3edc4rfv",
         "123456789012345",
         "987654321098765",
-        "CorrectHorseBatteryStaple",
-        "correct horse battery staple",
         "letmeinpassword2026",
         "aaaaaaaaaaaaaaaa",
         "monkeydragon1234",

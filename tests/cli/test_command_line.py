@@ -151,6 +151,17 @@ def test_the_doctor_finds_a_missing_root_key(ostiary: CommandLine) -> None:
     assert "OSTIARY_ISUER" in unknown.stdout
 
 
+def test_the_root_key_rotates(ostiary: CommandLine) -> None:
+    ostiary.json("key", "rotate")
+    old, new = ostiary.environment["OSTIARY_SECRET_KEY"], generate_root_key()
+    ostiary.environment["OSTIARY_SECRET_KEY"] = f"{new},{old}"
+    assert ostiary.json("key", "reseal")["signing_keys"] == 1
+    assert ostiary.json("key", "reseal")["signing_keys"] == 0
+    ostiary.environment["OSTIARY_SECRET_KEY"] = new
+    assert ostiary.run("doctor").exit_code == 0
+    assert len(ostiary.json("key", "list")) == 1
+
+
 def test_settings_show_value_origin_and_meaning(ostiary: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "ostiary.toml").write_text("port = 9000\n")
     secret = tmp_path / "brand"

@@ -1,13 +1,17 @@
 """The programs that tests start: the server itself, Node.js, Chromium."""
 
+import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Page
 
+from keys.sealing import generate_root_key
 from tests.conftest import Serve
 from tests.support.chromium import Chromium, violations
 from tests.support.node import run_script
+from tests.support.postgresql import Cluster
 from tests.support.process import ServerProcess
 
 
@@ -16,7 +20,7 @@ def test_a_server_process_answers_and_stops_when_asked(serve: Serve) -> None:
     with server.http() as http:
         assert http.get("/.well-known/openid-configuration").json()["issuer"] == server.issuer
     assert server.run("doctor").returncode == 0
-    assert server.stop() == 0
+    assert server.stop() in (0, -signal.SIGTERM)  # uvicorn ends by the signal once it has finished
     assert "Traceback" not in server.log
 
 
@@ -32,6 +36,23 @@ def test_a_killed_server_starts_again_on_its_data(serve: Serve) -> None:
     server.kill()
     server.start()
     assert server.run("user", "show", "ada@example.com").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_server_of_several_workers_serves_and_is_killed_whole(
+    serve: Serve, cluster: Cluster, migrated_template: str
+) -> None:
+    name = cluster.create_database(migrated_template)
+    server = serve(database_url=cluster.url(name), secret_key=generate_root_key(), workers=2)
+    assert server.run("doctor").returncode == 0
+    with server.http() as http:
+        assert http.get("/health/ready").json()["status"] == "ok"
+    server.kill()
+    with server.http() as http, pytest.raises(httpx.ConnectError):
+        http.get("/health/ready")
+    server.start().stop()
+    assert "Traceback" not in server.log
+    cluster.drop_database(name)
 
 
 def test_a_node_script_gets_its_argument_and_gives_json_back(tmp_path: Path) -> None:
