@@ -15,7 +15,7 @@ from server.accounts.registration import register
 from server.app import create_app, database_of, ensure_migrated
 from server.cli.running import loaded, now, refuse, say, sealer, warn_of_unknown
 from server.events.context import CLI
-from server.middleware.deadline import bounded_protocol
+from server.middleware.deadline import BoundedConfig
 from server.pages.set_password import PATH as SET_PASSWORD_PATH
 from server.settings import Settings, SettingsError
 from server.storage import users
@@ -94,13 +94,13 @@ def _greet(settings: Settings, link: str | None) -> None:
 
 def _run(settings: Settings) -> None:
     is_single = settings.workers == 1
-    config = uvicorn.Config(
+    config = BoundedConfig(
         create_app(settings) if is_single else "server.app:from_environment",
         factory=not is_single,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        http=bounded_protocol(settings.request_seconds),
+        request_seconds=settings.request_seconds,
         loop="uvloop",
         access_log=False,
         server_header=False,
