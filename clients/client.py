@@ -42,6 +42,16 @@ class Client(ClientMixin):
         return self._text("client_uri")
 
     @property
+    def logo_uri(self) -> str | None:
+        """The client's logo."""
+        return self._text("logo_uri")
+
+    @cached_property
+    def contacts(self) -> tuple[str, ...]:
+        """How to reach those who are responsible for it."""
+        return tuple(self.metadata.get("contacts", ()))
+
+    @property
     def policy_uri(self) -> str | None:
         """The client's privacy policy."""
         return self._text("policy_uri")
@@ -111,6 +121,11 @@ class Client(ClientMixin):
     def default_max_age(self) -> int | None:
         """How old a sign-in may be when a request does not say, in seconds."""
         return self._number("default_max_age")
+
+    @property
+    def require_auth_time(self) -> bool:
+        """Whether it relies on `auth_time` in its ID tokens (which hold it in any case)."""
+        return bool(self.metadata.get("require_auth_time", False))
 
     @cached_property
     def default_acr_values(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Profiles: which metadata and policies belong together for one kind of application."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
 from clients.metadata import InvalidClientMetadata
@@ -11,11 +12,13 @@ PERSON_SCOPE = "openid profile email address phone offline_access"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Members that a kind of application needs (`fixed`), and those it starts with (`defaults`)."""
+    """Members that a kind of application needs (`fixed`), those it starts with (`defaults`), values it cannot have."""
 
     description: str
     fixed: Mapping[str, Any]
     defaults: Mapping[str, Any]
+    refused: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 _WITH_PEOPLE = {"grant_types": ["authorization_code", "refresh_token"], "scope": PERSON_SCOPE}
@@ -30,6 +33,7 @@ PROFILES: dict[str, Profile] = {
         "a web application with a server: confidential, PKCE",
         {"application_type": "web"},
         {**_WITH_PEOPLE, "token_endpoint_auth_method": "client_secret_basic"},
+        refused={"token_endpoint_auth_method": "none"},
     ),
     "native": Profile(
         "an installed application: public, PKCE, loopback or private-use redirect",
@@ -40,14 +44,24 @@ PROFILES: dict[str, Profile] = {
         "a backend service that acts for itself",
         {"grant_types": ["client_credentials"], "response_types": []},
         {"token_endpoint_auth_method": "client_secret_basic"},
+        refused={"token_endpoint_auth_method": "none"},
+        without=("redirect_uris", "post_logout_redirect_uris"),
     ),
 }
 
 
 def apply(name: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata with a profile's members. Raises KeyError, and InvalidClientMetadata for a contradiction."""
+    """Return metadata with a profile's members. Raises KeyError, and InvalidClientMetadata for a contradiction.
+
+    A member given as null counts as left out (RFC 7591 section 2).
+    """
     profile = PROFILES[name]
-    for member, value in profile.fixed.items():
-        if member in metadata and metadata[member] != value:
-            raise InvalidClientMetadata(f"{member} contradicts the profile {name}, which is {profile.description}")
-    return {**profile.defaults, **metadata, **profile.fixed}
+    given = {member: value for member, value in metadata.items() if value is not None}
+    contradicts = (
+        *(member for member, value in profile.fixed.items() if given.get(member, value) != value),
+        *(member for member, value in profile.refused.items() if given.get(member) == value),
+        *(member for member in profile.without if given.get(member)),
+    )
+    if contradicts:
+        raise InvalidClientMetadata(f"{contradicts[0]} contradicts the profile {name}, which is {profile.description}")
+    return deepcopy({**profile.defaults, **given, **profile.fixed})

@@ -11,15 +11,17 @@ RESERVED_PARAMETERS = frozenset(
     {"code", "state", "iss", "error", "error_description", "id_token", "access_token", "response", "session_state"}
 )
 MAX_CHARACTERS = 2000
-_ALLOWED = re.compile(r"[!-\[\]-~]+\Z")  # printable ASCII without spaces and backslashes
+_URI = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+\Z")  # RFC 3986 section 2
+# A-labels and IPv4 addresses, or an IPv6 address. No *: nothing is matched as a pattern (RFC 9700 section 2.1).
+_HOST = re.compile(r"(?:(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f.]*:[0-9a-f:.]*)\Z")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
-_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(:\d{1,5})?(?=[/?]|\Z)")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(?=[/?]|\Z)")
 
 
 def problem_of(uri: object, *, is_native: bool = False) -> str | None:
     """Return why a URI may not be registered, None where it may (RFC 9700 section 4.1.3, RFC 8252 section 7)."""
-    if not isinstance(uri, str) or not uri or len(uri) > MAX_CHARACTERS or not _ALLOWED.match(uri):
-        return "a redirect URI must be printable ASCII without spaces and backslashes, at most 2000 characters"
+    if not isinstance(uri, str) or not uri or len(uri) > MAX_CHARACTERS or not _URI.match(uri):
+        return "a redirect URI must be written in the characters of RFC 3986, at most 2000 of them"
     try:
         parts = urlsplit(uri)
         port = parts.port
@@ -38,8 +40,8 @@ def problem_of(uri: object, *, is_native: bool = False) -> str | None:
 
 
 def _web_problem(scheme: str, host: str | None) -> str | None:
-    if not host:
-        return "a redirect URI needs a host"
+    if not host or not _HOST.match(host):
+        return "a redirect URI needs a host, written out in ASCII"
     if scheme == "http" and host not in LOOPBACK_HOSTS:
         return "a redirect URI must be https outside loopback"
     return None
@@ -55,7 +57,8 @@ def _private_problem(scheme: str, *, is_native: bool) -> str | None:
 
 
 def _path_problem(path: str, query: str) -> str | None:
-    if any(segment in (".", "..") for segment in path.split("/")):
+    # Browsers take %2e for a dot here (URL Standard), and would not go where the registered text says.
+    if any(segment in (".", "..") for segment in path.lower().replace("%2e", ".").split("/")):
         return "a redirect URI must not have . or .. segments"
     if RESERVED_PARAMETERS & {name for name, _ in parse_qsl(query, keep_blank_values=True)}:
         return "a redirect URI must not have query parameters that answers use"

@@ -18,34 +18,47 @@ class ClientStore(Protocol):
 
 
 class ClientRegistry:
-    """A bounded cache over a store; unknown ids are remembered too."""
+    """A bounded cache over a store; unknown ids are remembered too.
+
+    They are remembered apart, so that whoever sends made-up ids cannot push the real clients out of memory.
+    """
 
     def __init__(self, store: ClientStore, *, max_entries: int = 10_000) -> None:
         self._store = store
         self._max_entries = max_entries
-        self._cache: OrderedDict[str, Client | None] = OrderedDict()
+        self._clients: OrderedDict[str, Client] = OrderedDict()
+        self._unknown: OrderedDict[str, None] = OrderedDict()
         self._generation = 0
 
     async def find(self, client_id: str) -> Client | None:
         """Return a client, disabled or not; None where there is none."""
-        if client_id in self._cache:
-            self._cache.move_to_end(client_id)
-            return self._cache[client_id]
-        if not _CLIENT_ID.match(client_id):
+        known = self._clients.get(client_id)
+        if known is not None:
+            self._clients.move_to_end(client_id)
+            return known
+        if client_id in self._unknown or not _CLIENT_ID.match(client_id):
             return None
         generation = self._generation
         client = await self._store.find_client(client_id)
         if generation == self._generation:  # else something changed while we read
-            self._cache[client_id] = client
-            if len(self._cache) > self._max_entries:
-                self._cache.popitem(last=False)
+            self._remember(client_id, client)
         return client
+
+    def _remember(self, client_id: str, client: Client | None) -> None:
+        if client is None:
+            self._unknown[client_id] = None
+        else:
+            self._clients[client_id] = client
+        for cache in (self._clients, self._unknown):
+            if len(cache) > self._max_entries:
+                cache.popitem(last=False)
 
     def cached(self, client_id: str) -> Client | None:
         """Return a client that was found before and has not changed since."""
-        return self._cache.get(client_id)
+        return self._clients.get(client_id)
 
     def clear(self) -> None:
         """Forget everything: something has changed."""
         self._generation += 1
-        self._cache.clear()
+        self._clients.clear()
+        self._unknown.clear()

@@ -60,6 +60,10 @@ class KeySet:
         except KeyError:
             raise NoSigningKeyError(f"no active signing key for {algorithm}") from None
 
+    def can_sign(self, algorithm: str) -> bool:
+        """Whether a key of an algorithm is active."""
+        return algorithm in self._signers
+
     def verification_key(self, kid: str) -> VerificationKey | None:
         """Return a published key by its exact id."""
         return self._verifiers.get(kid)

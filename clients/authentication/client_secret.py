@@ -6,10 +6,11 @@ from clients import secrets
 from clients.authentication.presented import AssertionUse, Presented
 from clients.client import Client, ClientSecret
 
-_DUMMY = (ClientSecret("", secrets.digest("nobody has this secret"), 0),)
+# Only there to be compared with. It has ended before it began, so that not even its own text proves anything.
+_DUMMY = (ClientSecret("", secrets.digest("nobody has this secret"), created_at=0, expires_at=0),)
 
 
 def prove(client: Client | None, presented: Presented, now: int, _audiences: Collection[str]) -> AssertionUse | bool:
-    """Compare the secret; an unknown client costs the same comparison."""
+    """Compare the secret; an unknown client, or one without secrets, costs the same comparison and is refused."""
     stored = client.secrets if client is not None and client.secrets else _DUMMY
     return secrets.matches(presented.credential, stored, now)

@@ -129,7 +129,7 @@ def gather(
 
 
 def next_step(state: Interaction, facts: Facts) -> Step:
-    """Return what is due. Raises UnmetAuthenticationRequirementsError where a demanded strength cannot be reached."""
+    """Return what is due. Raises a protocol error where what the client demands cannot be reached."""
     if state.pending_user_id is not None and facts.pending_has_second_factor:
         return Step.SECOND_FACTOR
     if facts.session is None or facts.user is None or _must_authenticate(state, facts.session):
@@ -146,10 +146,14 @@ def next_step(state: Interaction, facts: Facts) -> Step:
 
 def _must_authenticate(state: Interaction, session: Session) -> bool:
     request = state.request
-    if request is not None and request.hinted_subject not in (None, session.user_id):
-        return True
+    is_other = request is not None and request.hinted_subject not in (None, session.user_id)
     if state.signed_in_at is not None and session.authenticated_at >= state.signed_in_at:
+        if is_other:
+            # OpenID Connect Core section 3.1.2.1: the hint names who the answer must be about
+            raise LoginRequiredError("Another person than the expected one has signed in")
         return False  # this interaction has just done it
+    if is_other:
+        return True
     if state.is_reauthenticating or (request is not None and request.prompt & {"login", "create"}):
         return True
     max_age = state.fresh_seconds if request is None else request.max_age

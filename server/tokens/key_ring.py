@@ -33,4 +33,4 @@ class KeyRing:
     @property
     def is_ready(self) -> bool:
         """Whether there is a key that signs."""
-        return self._keys is not None and self._default_algorithm in self._keys.algorithms
+        return self._keys is not None and self._keys.can_sign(self._default_algorithm)

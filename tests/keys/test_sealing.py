@@ -1,6 +1,8 @@
 import base64
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +91,13 @@ def test_derived_keys_differ_by_purpose_and_root_key() -> None:
     assert all(len(key) == 32 for key in derived)
     assert not derived & {OLD, NEW}
     assert sealer.derive_all("csrf") == (Sealer([NEW]).derive("csrf"), Sealer([OLD]).derive("csrf"))
+
+
+def test_the_root_key_itself_seals_nothing() -> None:
+    sealed = Sealer([OLD]).seal(b"secret", context=ROW)
+    raw = base64.urlsafe_b64decode(sealed.rpartition(".")[2])
+    with pytest.raises(InvalidTag):
+        AESGCM(OLD).decrypt(raw[:12], raw[12:], ROW.encode())
 
 
 def test_nobody_is_given_the_key_that_seals() -> None:

@@ -154,6 +154,8 @@ async def test_an_id_token_hint_of_somebody_else_needs_a_sign_in(
         assert bob.answer()["error"] == "login_required"
         await bob.visit(rp.url(id_token_hint=tokens["id_token"]))
         assert bob.title == "Sign in"
+        await bob.sign_in()
+        assert bob.answer()["error"] == "login_required"
 
 
 async def test_an_access_token_is_no_id_token_hint(person: Person, rp: RelyingParty) -> None:
