@@ -144,6 +144,11 @@ class Client(ClientMixin):
         return bool(self.metadata.get("skip_consent", False))
 
     @property
+    def may_introspect(self) -> bool:
+        """Whether it is a resource server that may introspect every access token of this server."""
+        return bool(self.metadata.get("may_introspect", False))
+
+    @property
     def access_token_seconds(self) -> int | None:
         """Life of its access tokens, None for the server's setting."""
         return self._number("access_token_seconds")

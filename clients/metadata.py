@@ -210,6 +210,7 @@ MEMBERS: dict[str, Callable[[str, Any], Any]] = {
     "require_auth_time": _boolean,
     "require_pkce": _boolean,
     "skip_consent": _boolean,
+    "may_introspect": _boolean,
     "access_token_seconds": _seconds(MAX_ACCESS_TOKEN_SECONDS, 10),
     "refresh_token_seconds": _seconds(MAX_SECONDS, 60),
 }

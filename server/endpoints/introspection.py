@@ -46,7 +46,7 @@ def _access_token(db: Connection, request: ClientRequest, client: Client, token:
         claims = access_token.read(services.keys, services.settings.issuer, token, now=request.now)
     except JoseError:
         return INACTIVE
-    if not (may_see(client, claims, services.settings.issuer) and is_live(db, request, claims)):
+    if not (may_see(client, claims) and is_live(db, request, claims)):
         return INACTIVE
     answer = {"active": True, "token_type": "Bearer"}
     answer |= {name: claims[name] for name in RELAYED if name in claims}
@@ -56,14 +56,11 @@ def _access_token(db: Connection, request: ClientRequest, client: Client, token:
     return answer
 
 
-def may_see(client: Client, claims: Mapping[str, Any], issuer: str) -> bool:
-    """Whether a token was issued to the client or is meant for it (section 4).
-
-    The issuer as audience means every resource of this server, so every confidential client may see it.
-    """
+def may_see(client: Client, claims: Mapping[str, Any]) -> bool:
+    """Whether a token was issued to the client, is meant for it, or the client is a resource server (section 4)."""
     audience = claims.get("aud")
     audiences = [audience] if isinstance(audience, str) else list(audience or ())
-    return claims.get("client_id") == client.client_id or bool({client.client_id, issuer}.intersection(audiences))
+    return claims.get("client_id") == client.client_id or client.client_id in audiences or client.may_introspect
 
 
 def is_live(db: Connection, request: ClientRequest, claims: Mapping[str, Any]) -> bool:

@@ -108,9 +108,12 @@ class Renderer:
 
 
 def source_of(url: str) -> str:
-    """Return a URL as a source of a Content-Security-Policy: its origin, or its scheme where it has no host."""
+    """Return a URL as a source of a Content-Security-Policy: its origin, or its scheme where it has no host.
+
+    The policy's grammar has no IPv6 addresses, so a client at `[::1]` is named by its scheme too.
+    """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
+    if parts.scheme not in ("http", "https") or "[" in parts.netloc:
         return f"{parts.scheme}:"
     return f"{parts.scheme}://{parts.netloc}"
 

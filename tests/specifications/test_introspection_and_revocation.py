@@ -38,8 +38,21 @@ async def test_introspection_says_only_inactive_of_anything_else(
         assert await _introspect(rp, token) == {"active": False}
     server.clock.advance(601)
     assert await _introspect(rp, tokens["access_token"]) == {"active": False}
+
+
+async def test_a_client_sees_only_its_own_tokens_and_a_resource_server_all_access_tokens(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 7662 section 4."""
+    tokens = await rp.sign_in(person)
     secret = await server.add_client("other")
-    assert await _introspect(RelyingParty(server, "other", secret), tokens["refresh_token"]) == {"active": False}
+    other = RelyingParty(server, "other", secret)
+    assert await _introspect(other, tokens["access_token"]) == {"active": False}
+    assert await _introspect(other, tokens["refresh_token"]) == {"active": False}
+    secret = await server.add_service("api", may_introspect=True)
+    api = RelyingParty(server, "api", secret)
+    assert (await _introspect(api, tokens["access_token"]))["active"] is True
+    assert await _introspect(api, tokens["refresh_token"]) == {"active": False}
 
 
 async def test_introspection_is_for_authenticated_clients(server: RunningServer, rp: RelyingParty) -> None:
