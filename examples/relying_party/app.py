@@ -57,7 +57,11 @@ async def callback(request: Request) -> Response:
         return HTMLResponse(PAGE.format(f"<p>{html.escape(error.error)}</p>"), 400)
     if request.query_params.get("iss") != ISSUER:  # RFC 9207 section 2.4
         return HTMLResponse(PAGE.format("<p>The answer came from somebody else.</p>"), 400)
-    request.session["user"] = dict(token["userinfo"])
+    # With a code flow, claims about the person come from UserInfo (OpenID Connect Core section 5.4).
+    claims = await oauth.ostiary.userinfo(token=token)
+    if claims["sub"] != token["userinfo"]["sub"]:
+        return HTMLResponse(PAGE.format("<p>UserInfo is about somebody else.</p>"), 400)
+    request.session["user"] = {name: claims.get(name) for name in ("sub", "name", "email")}
     request.session["id_token"] = token["id_token"]
     return RedirectResponse("/", 303)
 

@@ -13,6 +13,7 @@ async function main() {
     post_logout_redirect_uri: `${location.origin}/`,
     response_type: "code",
     scope: "openid profile email offline_access",
+    loadUserInfo: true, // with a code flow, claims about the person come from UserInfo
     automaticSilentRenew: true,
     userStore: new oidc.WebStorageStateStore({ store: sessionStorage }),
   });

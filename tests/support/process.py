@@ -1,16 +1,20 @@
 """The real `ostiary` in processes of its own: for what only several processes, a port or a kill can show."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
+ROOT = Path(__file__).resolve().parents[2]
 OSTIARY = str(Path(sys.executable).with_name("ostiary"))
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -119,6 +123,63 @@ class ServerProcess:
             check=False,
         )
 
+    def cli(self, *arguments: str, stdin: str = "") -> Any:
+        """Run an `ostiary` command that must succeed, and return the JSON that it prints."""
+        result = self.run(*arguments, "--json", stdin=stdin)
+        assert result.returncode == 0, f"ostiary {' '.join(arguments)}: {result.stderr}"
+        return json.loads(result.stdout)
+
     def http(self, **options: Any) -> httpx.Client:
         """Return a client that knows the issuer."""
         return httpx.Client(base_url=self.issuer, **options)
+
+
+class Program:
+    """Another program with a port, an example or a foreign server. It is ready when `url` answers with any status."""
+
+    def __init__(self, command: Sequence[str], url: str, log: Path, environment: Mapping[str, str]) -> None:
+        self.url = url
+        self._command = list(command)
+        self._log = log
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """Everything that was printed so far."""
+        return self._log.read_text("utf-8") if self._log.exists() else ""
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                httpx.get(self.url, timeout=5)
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return self
+        self.__exit__(None, None, None)
+        raise AssertionError(f"{' '.join(self._command)} did not start:\n{self.log}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
