@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.accounts import password_policy, registration, throttling
+from server.accounts import identifiers, password_policy, registration, throttling
 from server.accounts.identifiers import InvalidIdentifierError
 from server.accounts.passwords import PasswordHasherBusyError
 from server.accounts.profile import InvalidProfileError
@@ -62,6 +62,10 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     problems = password_policy.check(password, minimum_length=minimum, words=words)
     if problems:
         errors["password"] = " ".join(problems)
+    try:
+        identifiers.normalize_email(email)
+    except InvalidIdentifierError as error:
+        errors["email"] = str(error)
     if not name or len(name) > NAME_CHARACTERS:
         errors["name"] = f"Give your name, at most {NAME_CHARACTERS} characters."
     if not errors:

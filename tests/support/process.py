@@ -1,7 +1,9 @@
 """The real `ostiary` in processes of its own: for what only several processes, a port or a kill can show."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,17 +18,22 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 OSTIARY = str(Path(sys.executable).with_name("ostiary"))
+PORTS = random.SystemRandom()
 START_SECONDS = 30
 STOP_SECONDS = 20
 QUICK: dict[str, Any] = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "log_format": "json"}
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback address that nobody listens on.
+
+    It is none that the system hands out to outgoing connections: one of those could take it before it is used.
+    """
+    while True:
+        port = PORTS.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class ServerProcess:
