@@ -8,7 +8,18 @@ LOOPBACK_ADDRESSES = ("http://127.0.0.1", "http://[::1]")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 DANGEROUS_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"})
 RESERVED_PARAMETERS = frozenset(
-    {"code", "state", "iss", "error", "error_description", "id_token", "access_token", "response", "session_state"}
+    {
+        "code",
+        "state",
+        "iss",
+        "error",
+        "error_description",
+        "error_uri",
+        "id_token",
+        "access_token",
+        "response",
+        "session_state",
+    }
 )
 MAX_CHARACTERS = 2000
 _URI = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+\Z")  # RFC 3986 section 2
@@ -33,14 +44,15 @@ def problem_of(uri: object, *, is_native: bool = False) -> str | None:
     if scheme in DANGEROUS_SCHEMES:
         return "a redirect URI must not have a scheme that runs or reads anything"
     if scheme in ("http", "https"):
-        problem = _web_problem(scheme, parts.hostname)
+        problem = _web_problem(scheme, parts.hostname, has_brackets="[" in parts.netloc)
     else:
         problem = _private_problem(scheme, is_native=is_native)
     return problem or _path_problem(parts.path, parts.query)
 
 
-def _web_problem(scheme: str, host: str | None) -> str | None:
-    if not host or not _HOST.match(host):
+def _web_problem(scheme: str, host: str | None, *, has_brackets: bool) -> str | None:
+    # What stands in brackets has colons, or it is an address of a future version of IP (RFC 3986 section 3.2.2).
+    if not host or not _HOST.match(host) or has_brackets != (":" in host):
         return "a redirect URI needs a host, written out in ASCII"
     if scheme == "http" and host not in LOOPBACK_HOSTS:
         return "a redirect URI must be https outside loopback"

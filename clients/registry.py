@@ -6,7 +6,8 @@ from typing import Protocol
 
 from clients.client import Client
 
-_CLIENT_ID = re.compile(r"[!-~]{1,255}\Z")  # RFC 6749 appendix A.1, without spaces
+MAX_CLIENT_ID_CHARACTERS = 255
+_CLIENT_ID = re.compile(rf"[!-~]{{1,{MAX_CLIENT_ID_CHARACTERS}}}\Z")  # RFC 6749 appendix A.1, without spaces
 
 
 class ClientStore(Protocol):

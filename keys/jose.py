@@ -239,7 +239,7 @@ def _import(entry: object) -> VerificationKey | None:
     kid, algorithm = entry.get("kid"), entry.get("alg")
     if kid is not None and not (isinstance(kid, str) and len(kid) <= MAX_KID_CHARACTERS):
         raise JoseError("a key has a malformed kid")
-    if entry.get("use", "sig") != "sig" or (algorithm is not None and algorithm not in _KEY_ALGORITHMS[kty]):
+    if entry.get("use") not in (None, "sig") or (algorithm is not None and algorithm not in _KEY_ALGORITHMS[kty]):
         return None
     try:
         if kty == "RSA":

@@ -42,19 +42,22 @@ class Sealer:
 
     def unseal(self, sealed: str, *, context: str) -> bytes:
         """Open a sealed secret. Raises SealError."""
+        where = f"the row {context} cannot be unsealed:"
         version, _, rest = sealed.partition(".")
         key_id, _, encoded = rest.partition(".")
         if version != VERSION or not encoded:
-            raise SealError("it is not in a form that this version knows")
+            raise SealError(f"{where} it is not in a form that this version knows")
         if key_id not in self._ciphers:
-            raise SealError(f"its root key {key_id} is not in OSTIARY_SECRET_KEY: add the key that was in use before")
+            raise SealError(
+                f"{where} its root key {key_id} is not in OSTIARY_SECRET_KEY: add the key that was in use before"
+            )
         try:
             raw = base64.b64decode(encoded, altchars=b"-_", validate=True)
             if base64.urlsafe_b64encode(raw).decode("ascii") != encoded:
                 raise ValueError("not canonical")  # noqa: TRY301  one outcome with the others
             return self._ciphers[key_id].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
         except (InvalidTag, binascii.Error, ValueError):
-            raise SealError("it was altered or belongs to another row: restore the row from a backup") from None
+            raise SealError(f"{where} it was altered or is another row's: restore the row from a backup") from None
 
     def is_current(self, sealed: str) -> bool:
         """Whether a secret is sealed under the first root key."""

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -15,7 +14,7 @@ from server.accounts.passwords import PasswordHasher
 from server.background import Background
 from server.clock import Clock, SystemClock
 from server.endpoints import metadata
-from server.errors import HANDLERS
+from server.errors import HANDLERS, internal_error
 from server.extensions import EXTENSIONS
 from server.grants.authorization_code import AuthorizationCodeGrant
 from server.grants.client_credentials import ClientCredentialsGrant
@@ -103,7 +102,10 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
 
     app = Starlette(
         routes=build(settings, extensions, renderer),
-        middleware=[Middleware(Edge, settings=settings), Middleware(FormOrigin, settings=settings)],
+        middleware=[
+            Middleware(Edge, settings=settings, on_error=internal_error),
+            Middleware(FormOrigin, settings=settings),
+        ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
@@ -117,12 +119,8 @@ async def ensure_migrated(settings: Settings, database: Database) -> None:
     """Migrate the embedded database; refuse to serve another one that lacks migrations."""
     if settings.is_sqlite:
         await database.run(migrations.upgrade)
-    elif not await database.read(_is_migrated):
+    elif not await database.read(migrations.check_applied):
         raise SettingsError("the database lacks migrations: run `ostiary db upgrade` first")
-
-
-def _is_migrated(db: Connection) -> bool:
-    return migrations.applied(db) == migrations.newest()
 
 
 def from_environment() -> Starlette:

@@ -5,6 +5,7 @@ Routes are guarded by scopes and roles; refusals follow RFC 6750 section 3. Sett
 
 import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -25,7 +26,7 @@ ISSUER = os.environ.get("ISSUER", "http://localhost:8000")
 ALLOWED_ORIGIN = os.environ.get("ALLOWED_ORIGIN", "http://localhost:5173")
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)
 REFETCH_SECONDS = 30
-"""An unknown key id makes us fetch the keys again, but not more often than this."""
+"""A token that does not verify makes us fetch the keys again, but not more often than this."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -47,9 +48,12 @@ class TokenVerifier:
         self._audience = audience
         self._keys = KeySet([])
         self._fetched_at = float("-inf")
+        self._fresh_seconds = 0
 
     async def verify(self, token: str) -> dict[str, Any]:
         """Return the claims of a good token (RFC 9068 section 4). Raises Refusal."""
+        if time.monotonic() - self._fetched_at >= self._fresh_seconds:
+            await self._fetch()  # a key that was revoked is gone from the new set
         try:
             return self._verify(token)
         except Refusal:
@@ -61,7 +65,10 @@ class TokenVerifier:
     async def _fetch(self) -> None:
         async with httpx.AsyncClient(timeout=5) as http:
             metadata = (await http.get(f"{self._issuer}/.well-known/openid-configuration")).raise_for_status().json()
-            self._keys = KeySet.import_key_set((await http.get(metadata["jwks_uri"])).raise_for_status().json())
+            answer = (await http.get(metadata["jwks_uri"])).raise_for_status()
+        self._keys = KeySet.import_key_set(answer.json())
+        max_age = re.search(r"max-age=(\d+)", answer.headers.get("cache-control", ""))
+        self._fresh_seconds = int(max_age[1]) if max_age else REFETCH_SECONDS
         self._fetched_at = time.monotonic()
 
     def _verify(self, token: str) -> dict[str, Any]:

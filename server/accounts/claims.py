@@ -40,10 +40,6 @@ STANDARD_CLAIMS = (
 _COLUMN_CLAIMS = frozenset({"sub", "email", "email_verified", "updated_at"})
 
 
-class SubjectMismatchError(Exception):
-    """The `claims` parameter asks for another person than the one who is signed in."""
-
-
 def claims_of(user: User) -> dict[str, Any]:
     """Return every claim that the person has; one without a value is left out (section 5.3.2)."""
     stored = {name: user.claims[name] for name in STANDARD_CLAIMS if name in user.claims}
@@ -65,15 +61,16 @@ def claims_of(user: User) -> dict[str, Any]:
     return claims
 
 
-def is_other_subject(requested: Mapping[str, Any] | None, subject: str) -> bool:
-    """Whether a `claims` request demands a `sub` that this person does not have (section 5.5.1)."""
+def demanded_subjects(requested: Mapping[str, Any] | None) -> frozenset[str] | None:
+    """Return whom a `claims` request allows the answer to be about (section 5.5.1); None: anybody."""
     demand = (requested or {}).get("sub")
     if not isinstance(demand, Mapping):
-        return False
-    if "value" in demand and demand["value"] != subject:
-        return True
-    values = demand.get("values")
-    return isinstance(values, list) and subject not in values
+        return None
+    wanted = [[demand["value"]]] if "value" in demand else []
+    if isinstance(demand.get("values"), list):
+        wanted.append(demand["values"])
+    subjects = [frozenset(value for value in values if isinstance(value, str)) for values in wanted]
+    return frozenset.intersection(*subjects) if subjects else None
 
 
 def select(
@@ -82,10 +79,8 @@ def select(
     """Return `sub` and the claims that the scopes and the `claims` request ask for and the person has.
 
     `requested` is one member of the `claims` parameter (`userinfo` or `id_token`, section 5.5). Claims that nobody
-    knows, and the values that are wished for, are ignored. Raises SubjectMismatchError.
+    knows, and the values that are wished for, are ignored: a demanded `sub` was met before anything was issued.
     """
-    if is_other_subject(requested, user_claims["sub"]):
-        raise SubjectMismatchError("the claims parameter asks for another sub")
     names = {"sub"}.union(*(SCOPE_CLAIMS.get(scope, ()) for scope in scopes))
     names.update(requested or {})
     return {name: value for name, value in user_claims.items() if name in names}

@@ -3,6 +3,9 @@
 Exit codes: 0 done, 1 refused (one line on standard error says what and how to mend it), 2 wrong usage.
 """
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from server.cli import audit, client, database, doctor, key, scope, serve, settings, user
@@ -23,6 +26,25 @@ app.add_typer(client.app, name="client")
 app.add_typer(scope.app, name="scope")
 app.add_typer(key.app, name="key")
 app.add_typer(audit.app, name="audit")
+
+
+def _print_version(*, is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"ostiary {version('ostiary')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=lambda value: _print_version(is_asked=value)
+        ),
+    ] = False,
+) -> None:
+    """Ostiary, an OAuth 2 and OpenID Connect authorization server."""
 
 
 def main() -> None:

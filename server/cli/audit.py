@@ -11,6 +11,7 @@ from server.cli.running import Json, print_rows, refuse, transact
 from server.pages.account import moment
 from server.storage import audit
 
+MAX_DIGITS = 12
 app = typer.Typer(help="What happened, when, and by whom.", no_args_is_help=True)
 
 
@@ -41,7 +42,7 @@ def list_events(
 
 
 def _seconds(text: str) -> int:
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
         return int(text)
     try:
         return int(datetime.fromisoformat(text).astimezone().timestamp())

@@ -1,6 +1,6 @@
 """`ostiary client`: registered applications."""
 
-import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from clients import profiles, secrets
 from clients.client import Client
 from clients.metadata import InvalidClientMetadata, validate
-from server.cli.running import Json, now, print_record, print_rows, refuse, transact
+from clients.registry import MAX_CLIENT_ID_CHARACTERS
+from keys.decoding import decode_json_object
+from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, transact
 from server.events.audit import record
 from server.events.context import CLI
 from server.events.names import Event
@@ -25,7 +27,9 @@ ClientId = Annotated[str, typer.Argument(help="The client_id.", metavar="CLIENT_
 Metadata = Annotated[
     Path | None, typer.Option(help="File with RFC 7591 client metadata as JSON; - for standard input.")
 ]
+Environment = Annotated[bool, typer.Option("--env", help="Print CLIENT_ID and CLIENT_SECRET as lines of an .env file.")]
 DEFAULT_PERSON_SCOPE = "openid profile email address phone offline_access"
+MAX_OVERLAP_SECONDS = 366 * 86_400
 SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 
 
@@ -40,6 +44,7 @@ def create(
     scope: Annotated[str | None, typer.Option(help="Scopes it may ask for, separated by spaces.")] = None,
     client_id: Annotated[str | None, typer.Option(help="A client_id of your choice; else one is made.")] = None,
     skip_consent: Annotated[bool, typer.Option("--skip-consent", help="First-party: people are not asked.")] = False,
+    as_environment: Environment = False,
     as_json: Json = False,
 ) -> None:
     """Register a client and print the RFC 7591 response; the client_secret is shown this once."""
@@ -48,8 +53,12 @@ def create(
         given["skip_consent"] = True
     valid = _valid(given, profile)
     new_id = client_id or opaque.new_identifier("cli_")
-    if new_id.startswith("usr_") or not new_id.isascii() or not new_id.isprintable() or " " in new_id:
-        refuse("the client_id must be printable ASCII without spaces and must not start with usr_, as user ids do")
+    is_plain = new_id.isascii() and new_id.isprintable() and " " not in new_id
+    if not is_plain or new_id.startswith("usr_") or len(new_id) > MAX_CLIENT_ID_CHARACTERS:
+        refuse(
+            f"the client_id must be at most {MAX_CLIENT_ID_CHARACTERS} characters of printable ASCII without spaces, "
+            "and must not start with usr_, as user ids do"
+        )
     secret = secrets.new_secret() if valid["token_endpoint_auth_method"] in SECRET_METHODS else None
     at = now()
 
@@ -63,19 +72,25 @@ def create(
         record(db, Event.CLIENT_CREATED, CLI, now=at, client_id=new_id)
 
     transact(work)
-    print_record(_response(new_id, valid, at, secret), as_json=as_json)
+    if as_environment:
+        _print_environment(new_id, secret)
+    else:
+        print_record(_response(new_id, valid, at, secret), as_json=as_json)
+
+
+def _print_environment(client_id: str, secret: str | None) -> None:
+    lines = [("CLIENT_ID", client_id)] + ([("CLIENT_SECRET", secret)] if secret is not None else [])
+    for name, value in lines:
+        typer.echo(f"{name}={shlex.quote(value)}")
 
 
 def _read(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        value = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
+        return decode_json_object(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
     except (OSError, ValueError) as error:
         refuse(f"--metadata: {error}")
-    if not isinstance(value, dict):
-        refuse("--metadata: the JSON must be an object with RFC 7591 client metadata")
-    return value
 
 
 def _given(
@@ -96,11 +111,20 @@ def _valid(given: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
         is_about_people = "authorization_code" in applied.get("grant_types", ["authorization_code"])
         if is_about_people:
             applied.setdefault("scope", DEFAULT_PERSON_SCOPE)
-        return validate(applied)
+        return _enabled(validate(applied))
     except InvalidClientMetadata as error:
         refuse(f"{error.error}: {error.description}")
     except KeyError:
         refuse(f"there is no profile {profile}: choose one of {', '.join(profiles.PROFILES)}")
+
+
+def _enabled(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata, or refuse what this server's settings have switched off."""
+    algorithm = metadata.get("id_token_signed_response_alg")
+    active = loaded().settings.signing_algorithms
+    if algorithm is not None and algorithm not in active:
+        refuse(f"id_token_signed_response_alg {algorithm} is not in OSTIARY_SIGNING_ALGORITHMS ({' '.join(active)})")
+    return metadata
 
 
 def _define_scopes(db: Connection, metadata: Mapping[str, Any], at: int) -> None:
@@ -170,7 +194,7 @@ def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) ->
         client = _get(db, client_id)
         merged = {name: value for name, value in {**client.metadata, **changes}.items() if value is not None}
         try:
-            valid = validate(merged)
+            valid = _enabled(validate(merged))
         except InvalidClientMetadata as error:
             refuse(f"{error.error}: {error.description}")
         needs_secret = valid["token_endpoint_auth_method"] in SECRET_METHODS
@@ -229,7 +253,9 @@ def delete(client_id: ClientId, *, as_json: Json = False) -> None:
 def rotate_secret(
     client_id: ClientId,
     *,
-    overlap: Annotated[int, typer.Option(min=0, help="Seconds for which the old secret stays valid.")] = 0,
+    overlap: Annotated[
+        int, typer.Option(min=0, max=MAX_OVERLAP_SECONDS, help="Seconds for which the old secret stays valid.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Give a client a new secret, shown this once."""

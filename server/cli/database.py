@@ -32,10 +32,9 @@ def upgrade(*, as_json: Json = False) -> None:
 @app.command()
 def check(*, as_json: Json = False) -> None:
     """Say whether all migrations are applied; exit code 1 where not."""
-    applied = _on_any_database(migrations.applied)
-    newest = migrations.newest()
-    print_record({"applied": applied, "newest": newest}, as_json=as_json)
-    if applied != newest:
+    applied, is_applied = _on_any_database(lambda db: (migrations.applied(db), migrations.check_applied(db)))
+    print_record({"applied": applied, "newest": migrations.newest()}, as_json=as_json)
+    if not is_applied:
         refuse("the database lacks migrations: run `ostiary db upgrade`")
 
 

@@ -7,17 +7,23 @@ from collections.abc import Iterator
 import typer
 from sqlalchemy import Connection, text
 
+from clients.client import Client
 from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, SigningKey
 from server.app import database_of
 from server.cli.running import Json, loaded, now, print_json
 from server.root_key import sealer_of
 from server.settings import Loaded, Settings, SettingsError
-from server.storage import migrations, signing_keys, totp_devices
+from server.storage import clients, migrations, signing_keys, totp_devices
 from server.storage.database import DatabaseUnavailableError
 
 Line = tuple[str, bool, str]
 CLOCK_SECONDS = 5
+MIGRATIONS = {
+    migrations.State.APPLIED: "applied",
+    migrations.State.MISSING: "missing: run `ostiary db upgrade`, or start the server on SQLite",
+    migrations.State.NEWER: "made by a newer version: run that version, or restore a backup from before the upgrade",
+}
 
 
 def doctor(*, as_json: Json = False) -> None:
@@ -57,9 +63,9 @@ async def _check_database(settings: Settings, sealer: Sealer) -> list[Line]:
     database = database_of(settings, is_server=False)
     try:
         lines: list[Line] = [("database", True, await database.read(_describe))]
-        is_migrated = await database.read(migrations.applied) == migrations.newest()
-        detail = "applied" if is_migrated else "missing: run `ostiary db upgrade`, or start the server on SQLite"
-        lines.append(("migrations", is_migrated, detail))
+        found = await database.read(migrations.state)
+        is_migrated = found is migrations.State.APPLIED
+        lines.append(("migrations", is_migrated, MIGRATIONS[found]))
         if is_migrated:
             lines += await database.read(lambda db: _check_rows(db, sealer, settings))
         return lines
@@ -78,6 +84,7 @@ def _check_rows(db: Connection, sealer: Sealer, settings: Settings) -> list[Line
     sealed = [(f"totp:{row['id']}", row["sealed_secret"]) for row in totp_devices.list_all(db)]
     problem = _first_problem(sealer, sealed)
     lines.append(("second factors", problem is None, problem or f"{len(sealed)} readable"))
+    lines.append(_check_clients(db, settings))
     if db.dialect.name == "postgresql":
         apart = abs(int(db.execute(text("SELECT extract(epoch FROM now())::bigint")).scalar() or 0) - now())
         detail = f"{apart} s apart from the database's" + ("" if apart <= CLOCK_SECONDS else ": set both by NTP")
@@ -90,14 +97,33 @@ def _check_rows(db: Connection, sealer: Sealer, settings: Settings) -> list[Line
 
 
 def _check_signing_keys(keys: list[SigningKey], sealer: Sealer, settings: Settings) -> Line:
-    problem = _first_problem(sealer, [(f"signing_key:{key.kid}", key.sealed_private) for key in keys])
+    usable = [key for key in keys if key.state is not KeyState.REVOKED]
+    problem = _first_problem(sealer, [(f"signing_key:{key.kid}", key.sealed_private) for key in usable])
     if problem is not None:
         return "signing keys", False, problem
     active = {key.algorithm for key in keys if key.state is KeyState.ACTIVE}
     missing = [name for name in settings.signing_algorithms if name not in active]
     if missing:
         return "signing keys", False, f"no active key for {missing[0]}: start the server, which makes one"
-    return "signing keys", True, f"{len(keys)} readable, active for {' '.join(sorted(active))}"
+    return "signing keys", True, f"{len(usable)} readable, active for {' '.join(sorted(active))}"
+
+
+def _all_clients(db: Connection) -> Iterator[Client]:
+    after = ""
+    while page := clients.list_clients(db, after=after):
+        yield from page
+        after = page[-1].client_id
+
+
+def _check_clients(db: Connection, settings: Settings) -> Line:
+    registered = 0
+    for client in _all_clients(db):
+        registered += 1
+        algorithm = client.id_token_signed_response_alg
+        if algorithm is not None and algorithm not in settings.signing_algorithms:
+            problem = f"{client.client_id} wants ID tokens signed with {algorithm}"
+            return "clients", False, f"{problem}: add it to OSTIARY_SIGNING_ALGORITHMS, or change the client"
+    return "clients", True, f"{registered} registered"
 
 
 def _first_problem(sealer: Sealer, rows: list[tuple[str, str]]) -> str | None:
@@ -105,5 +131,5 @@ def _first_problem(sealer: Sealer, rows: list[tuple[str, str]]) -> str | None:
         try:
             sealer.unseal(sealed, context=context)
         except SealError as error:
-            return f"the row {context} cannot be unsealed: {error}"
+            return str(error)
     return None

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from keys.rotation import plan, plan_manual
 from keys.sealing import Sealer
-from keys.signing_key import SigningKey
+from keys.signing_key import KeyState, SigningKey
 from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, say, sealer, transact
 from server.events.context import CLI
 from server.pages.account import moment
@@ -72,7 +72,7 @@ def rotate(
 
 
 @app.command()
-def revoke(kid: Annotated[str, typer.Argument(help="The key's id.")], *, as_json: Json = False) -> None:
+def revoke(kid: Annotated[str, typer.Argument(help="The key's id.", metavar="KID")], *, as_json: Json = False) -> None:
     """Take a leaked key out of use at once: nothing it signed is valid any more. A new key takes its place."""
 
     def work(db: Connection) -> None:
@@ -101,6 +101,8 @@ def reseal(*, as_json: Json = False) -> None:
     def work(db: Connection) -> dict[str, int]:
         counts = {"signing_keys": 0, "totp_devices": 0}
         for key in signing_keys.list_keys(db):
+            if key.state is KeyState.REVOKED:
+                continue  # nobody needs its private half any more
             fresh = _resealed(root, key.sealed_private, f"signing_key:{key.kid}")
             if fresh is not None:
                 signing_keys.change(db, key.kid, sealed_private=fresh)

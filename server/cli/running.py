@@ -17,7 +17,7 @@ from server.clock import SystemClock
 from server.root_key import sealer_of
 from server.settings import Loaded, Settings, SettingsError, load
 from server.storage import migrations
-from server.storage.database import DatabaseInUseError, DatabaseUnavailableError
+from server.storage.database import DatabaseRefusedError, DatabaseUnavailableError
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -73,13 +73,12 @@ def transact(work: Callable[[Connection], T], settings: Settings | None = None, 
         return asyncio.run(run())
     except DatabaseUnavailableError as error:
         refuse(f"the database does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running")
-    except (DatabaseInUseError, SealError, SettingsError) as error:
+    except (DatabaseRefusedError, SealError, SettingsError) as error:
         refuse(str(error))
 
 
 async def _ensure_migrated(settings: Settings, database: Any) -> None:
-    applied = await database.read(migrations.applied)
-    if applied == migrations.newest():
+    if await database.read(migrations.check_applied):
         return
     if not settings.is_sqlite:
         raise SettingsError("the database lacks migrations: run `ostiary db upgrade` first")

@@ -13,7 +13,7 @@ from server.extensions import EXTENSIONS
 from server.storage import scopes
 
 app = typer.Typer(help="Scopes, in words for the consent page.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="The scope, as clients ask for it.")]
+Name = Annotated[str, typer.Argument(help="The scope, as clients ask for it.", metavar="SCOPE")]
 MAX_CHARACTERS = 128
 
 

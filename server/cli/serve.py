@@ -9,7 +9,7 @@ import uvicorn
 from sqlalchemy import Connection
 from uvicorn.supervisors import Multiprocess
 
-from keys.sealing import SealError
+from keys.sealing import Sealer, SealError
 from server.accounts.credentials import create_password_link
 from server.accounts.registration import register
 from server.app import create_app, database_of, ensure_migrated
@@ -19,10 +19,13 @@ from server.middleware.deadline import BoundedConfig
 from server.pages.set_password import PATH as SET_PASSWORD_PATH
 from server.settings import Settings, SettingsError
 from server.storage import users
-from server.storage.database import DatabaseInUseError, DatabaseUnavailableError
+from server.storage.database import DatabaseRefusedError, DatabaseUnavailableError, lock_for_transaction
+from server.tokens import key_rotation
 
 ADMIN_ROLE = "admin"
 ADMIN_NAME = "admin"
+ADMIN_EMAIL = "admin@localhost"
+LOCK_NUMBER = 0x05_71_A4
 LINK_SECONDS = 86_400
 Host = Annotated[str | None, typer.Option(help="Address to listen on (OSTIARY_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (OSTIARY_PORT).", min=0, max=65535)]
@@ -37,10 +40,10 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     configuration = loaded()
     settings = configuration.settings
     warn_of_unknown(configuration)
-    sealer(settings)
+    root = sealer(settings)
     try:
-        link = asyncio.run(_prepare(settings))
-    except (SettingsError, SealError, DatabaseInUseError) as error:
+        link = asyncio.run(_prepare(settings, root))
+    except (SettingsError, SealError, DatabaseRefusedError) as error:
         refuse(str(error))
     except DatabaseUnavailableError as error:
         refuse(f"the database does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running")
@@ -48,11 +51,12 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     _run(settings)
 
 
-async def _prepare(settings: Settings) -> str | None:
-    """Migrate, and return the link for the first administrator where nobody can administer yet."""
+async def _prepare(settings: Settings, root: Sealer) -> str | None:
+    """Migrate, check the keys, and return the link for the first administrator where nobody can administer yet."""
     database = database_of(settings, is_server=settings.is_sqlite)
     try:
         await ensure_migrated(settings, database)
+        await database.read(lambda db: key_rotation.load(db, root))
         token = await database.run(_first_administrator)
     finally:
         await database.close()
@@ -61,16 +65,19 @@ async def _prepare(settings: Settings) -> str | None:
 
 def _first_administrator(db: Connection) -> str | None:
     """Make sure there is an administrator; return a one-time token where none of them has a password yet."""
+    lock_for_transaction(db, LOCK_NUMBER)  # of nodes that start together one makes the account
     at = now()
     administrators = users.list_with_role(db, ADMIN_ROLE)
     if any(user.password_hash is not None for user in administrators):
         return None
     if administrators:
         user = administrators[0]
+    elif users.find_by_email(db, ADMIN_EMAIL) or users.find_by_username(db, ADMIN_NAME):
+        return None  # an operator disabled this account or took its role: that is not undone by a restart
     else:
         user = register(
             db,
-            email="admin@localhost",
+            email=ADMIN_EMAIL,
             username=ADMIN_NAME,
             claims={"name": "Administrator"},
             password_hash=None,

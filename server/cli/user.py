@@ -1,7 +1,6 @@
 """`ostiary user`: people, by e-mail, username or id."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
+from keys.decoding import decode_json_object
 from server.accounts import credentials, lifecycle, profile, registration
 from server.accounts import user as people
 from server.accounts.identifiers import InvalidIdentifierError
@@ -33,7 +33,7 @@ Claims = Annotated[
 
 @app.command()
 def create(
-    email: Annotated[str, typer.Argument(help="E-mail address.")],
+    email: Annotated[str, typer.Argument(help="E-mail address.", metavar="EMAIL")],
     *,
     name: Annotated[str | None, typer.Option(help="Full name.")] = None,
     username: Annotated[str | None, typer.Option(help="A second name to sign in with.")] = None,
@@ -84,8 +84,8 @@ def _read_claims(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
-        return profile.validate_profile(json.loads(text))
+        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        return profile.validate_profile(decode_json_object(raw))
     except (OSError, ValueError) as error:
         refuse(f"--claims: {error}")
 

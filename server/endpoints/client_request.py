@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -52,8 +53,9 @@ class ClientRefusedError(OAuth2Error):
         self._used_basic = problem.used_basic
 
     def get_headers(self) -> list[tuple[str, str]]:
-        """Challenge where Basic was tried."""
-        challenge = [("WWW-Authenticate", 'Basic realm="ostiary", charset="UTF-8"')] if self._used_basic else []
+        """Challenge where Basic was tried, and with every 401 (RFC 9110 section 15.5.2)."""
+        is_challenged = self._used_basic or self.status_code == HTTPStatus.UNAUTHORIZED
+        challenge = [("WWW-Authenticate", 'Basic realm="ostiary", charset="UTF-8"')] if is_challenged else []
         return [*super().get_headers(), *challenge]
 
 

@@ -1,4 +1,4 @@
-"""`response_mode=form_post`: OAuth 2.0 Form Post Response Mode 1.0. `pages/form_post.py` renders the form."""
+"""`response_mode=form_post`: OAuth 2.0 Form Post Response Mode 1.0. `pages/answer.py` renders the form."""
 
 from server.protocol.checks import RESPONSE_MODES
 from server.protocol.extension import Extension

@@ -1,4 +1,4 @@
-"""The `iss` parameter of authorization responses: RFC 9207. `endpoints/authorization.py` adds it to every answer."""
+"""The `iss` parameter of authorization responses: RFC 9207. `pages/answer.py` adds it to every answer."""
 
 from server.protocol.extension import Extension
 

@@ -1,19 +1,25 @@
 """OpenID Connect Core 1.0: the parameters of an authentication request, ID tokens, UserInfo."""
 
-import json
 from typing import Any
 
 from clients.client import Client
+from keys.decoding import decode_json_object
 from keys.jose import JoseError
-from server.accounts.claims import STANDARD_CLAIMS, claims_of, select
+from server.accounts.claims import STANDARD_CLAIMS, claims_of, demanded_subjects, select
 from server.endpoints.userinfo import userinfo
 from server.protocol.authorization_request import Draft
-from server.protocol.errors import InvalidRequestError, UnmetAuthenticationRequirementsError
+from server.protocol.errors import (
+    InvalidRequestError,
+    LoginRequiredError,
+    UnauthorizedClientError,
+    UnmetAuthenticationRequirementsError,
+)
 from server.protocol.extension import Endpoint, Extension
 from server.protocol.interaction import AAL1, AAL2
 from server.protocol.request import Parameters
 from server.protocol.services import Services
 from server.protocol.token_issue import TokenIssue
+from server.settings import Registration
 from server.tokens import id_token
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
@@ -34,20 +40,27 @@ def check_authentication_request(draft: Draft, parameters: Parameters, client: C
     if nonce is not None and len(nonce) > MAX_NONCE_CHARACTERS:
         raise InvalidRequestError("The nonce is too long")
     values["nonce"] = nonce
-    values["prompt"] = _prompt(parameters.get("prompt"))
+    values["prompt"] = _prompt(parameters.get("prompt"), services)
     values["max_age"] = _max_age(parameters.get("max_age"), client)
     values["login_hint"] = (parameters.get("login_hint") or "")[:MAX_HINT_CHARACTERS] or None
     values["ui_locales"] = tuple((parameters.get("ui_locales") or "").split()[:10])
     display = parameters.get("display")
     values["display"] = display if display in DISPLAYS else None
-    values["hinted_subject"] = _hinted_subject(parameters.get("id_token_hint"), services)
     values["claims"] = _claims(parameters.get("claims"))
+    values["expected_subjects"] = _expected_subjects(parameters.get("id_token_hint"), values["claims"], services)
     _authentication_context(draft, parameters, client)
+    _check_algorithm(client, services)
 
 
-def _prompt(value: str | None) -> frozenset[str]:
+def _prompts(services: Services) -> frozenset[str]:
+    # Initiating User Registration via OpenID Connect 1.0 section 4.1
+    is_open = services.settings.registration is Registration.OPEN
+    return PROMPTS if is_open else PROMPTS - {"create"}
+
+
+def _prompt(value: str | None, services: Services) -> frozenset[str]:
     prompt = frozenset((value or "").split())
-    if not prompt <= PROMPTS:
+    if not prompt <= _prompts(services):
         raise InvalidRequestError("A prompt value is not supported")
     if "none" in prompt and len(prompt) > 1:
         raise InvalidRequestError("prompt=none stands alone")
@@ -62,11 +75,23 @@ def _max_age(value: str | None, client: Client) -> int | None:
     return int(value)
 
 
-def _hinted_subject(hint: str | None, services: Services) -> str | None:
-    if hint is None:
+def _expected_subjects(hint: str | None, claims: dict[str, Any], services: Services) -> tuple[str, ...] | None:
+    # section 5.5.1: a demanded sub is as good as an id_token_hint: anybody else must sign in again
+    demands = [demanded_subjects(claims.get(place)) for place in ("id_token", "userinfo")]
+    if hint is not None:
+        demands.append(_hinted_subject(hint, services))
+    subjects = [demand for demand in demands if demand is not None]
+    if not subjects:
         return None
+    expected = frozenset.intersection(*subjects)
+    if not expected:
+        raise LoginRequiredError("The request asks for different people at once")
+    return tuple(sorted(expected))
+
+
+def _hinted_subject(hint: str, services: Services) -> frozenset[str]:
     try:
-        return str(id_token.read_hint(services.keys, services.settings.issuer, hint)["sub"])
+        return frozenset({str(id_token.read_hint(services.keys, services.settings.issuer, hint)["sub"])})
     except JoseError:
         raise InvalidRequestError("The id_token_hint is not an ID token of this server") from None
 
@@ -78,11 +103,9 @@ def _claims(value: str | None) -> dict[str, Any]:
     if len(value) > MAX_CLAIMS_CHARACTERS:
         raise problem
     try:
-        requested = json.loads(value)
-    except (ValueError, RecursionError):
+        requested = decode_json_object(value.encode())
+    except ValueError:
         raise problem from None
-    if not isinstance(requested, dict):
-        raise problem
     kept: dict[str, Any] = {}
     for place in ("userinfo", "id_token"):
         members = requested.get(place)
@@ -91,10 +114,6 @@ def _claims(value: str | None) -> dict[str, Any]:
         if not isinstance(members, dict) or not all(isinstance(m, dict | None) for m in members.values()):
             raise problem
         kept[place] = members
-    try:
-        json.dumps(kept, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise problem from None
     if "\\u0000" in value:
         raise problem
     return kept
@@ -114,16 +133,20 @@ def _authentication_context(draft: Draft, parameters: Parameters, client: Client
     else:
         names = tuple((parameters.get("acr_values") or "").split()) or tuple(client.default_acr_values)
     values["acr_values"] = names[:10]
-    subject = (asked.get("sub") or {}).get("value")
-    if isinstance(subject, str) and values["hinted_subject"] is None:
-        # section 5.5.1: the answer must be about this person, so anybody else signs in again
-        values["hinted_subject"] = subject
+
+
+def _check_algorithm(client: Client, services: Services) -> None:
+    """Refuse a client whose ID tokens nobody here can sign: the operator switched its algorithm off."""
+    algorithm = client.id_token_signed_response_alg
+    if algorithm is not None and algorithm not in services.settings.signing_algorithms:
+        raise UnauthorizedClientError("The client's id_token_signed_response_alg is not enabled on this server")
 
 
 def add_id_token(issue: TokenIssue, body: dict[str, Any]) -> None:
     """Add the ID token to a token response (sections 3.1.3.3 and 12.2)."""
     if "openid" not in issue.scopes:
         return
+    _check_algorithm(issue.client, issue.services)
     authorization = issue.authorization
     person = select(claims_of(issue.user), (), authorization["claims"].get("id_token", {}))
     settings = issue.services.settings
@@ -160,7 +183,7 @@ def metadata(services: Services) -> dict[str, Any]:
         "request_uri_parameter_supported": False,
         "require_request_uri_registration": False,
         "acr_values_supported": list(ACR_VALUES),
-        "prompt_values_supported": sorted(PROMPTS),
+        "prompt_values_supported": sorted(_prompts(services)),
         "display_values_supported": list(DISPLAYS),
         "ui_locales_supported": list(UI_LOCALES),
     }

@@ -33,10 +33,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_in_head:
             if self._deadline is None:
                 self._start()
-            self._head_bytes += len(data)
+            end = data.find(b"\r\n\r\n")
+            self._head_bytes += len(data) if end < 0 else end
+            if self._head_bytes > MAX_HEADER_BYTES:
+                # Before it is parsed: a head that arrives whole would be over, and answered, at once.
+                self._refuse(b"431 Request Header Fields Too Large")
+                return
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > MAX_HEADER_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
         """Stop counting: the body has limits of its own."""

@@ -1,7 +1,10 @@
-"""The outermost layer: a request id, the headers that every response carries, and one log line a request."""
+"""The outermost layer: a request id, common headers, one log line a request, and the answer to an accident."""
 
 import secrets
+from collections.abc import Callable
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.clock import perf_counter
@@ -20,8 +23,9 @@ HEALTH_PREFIX = "/health/"
 class Edge:
     """Gives each request an id and logs it when it is answered."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, on_error: Callable[[Request, Exception], Response]) -> None:
         self._app = app
+        self._on_error = on_error
         self._headers = (*COMMON_HEADERS, HSTS) if settings.is_https else COMMON_HEADERS
         self._log = access_logger() if settings.access_log else None
 
@@ -33,11 +37,12 @@ class Edge:
         request_id = secrets.token_hex(8)
         scope["request_id"] = request_id
         started = perf_counter()
-        status = 500
+        status, is_started = 500, False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_started
             if message["type"] == "http.response.start":
+                is_started = True
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
@@ -48,6 +53,10 @@ class Edge:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            if is_started:
+                raise  # too late for an answer: the connection is cut
+            await self._on_error(Request(scope), error)(scope, receive, send_with_headers)
         finally:
             if self._log is not None and not scope["path"].startswith(HEALTH_PREFIX):
                 client = scope.get("client")

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.settings import Settings
 
+NO_STORE = {"cache-control": "no-store"}
 OWN_FORMS = ("/interaction/", "/account", "/sign-out/")
 
 
@@ -26,7 +27,7 @@ class FormOrigin:
             else:
                 is_foreign = origin is not None and origin != self._origin
             if is_foreign:
-                response = PlainTextResponse("This form may only be sent from this site.\n", 403)
+                response = PlainTextResponse("This form may only be sent from this site.\n", 403, NO_STORE)
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -17,7 +17,7 @@ SECRET_NAMES = re.compile(
 )
 # Our own opaque secrets by their prefix, JWTs by their form, credentials in URLs and headers.
 SECRET_VALUES = re.compile(
-    r"(?:o(?:ac|rt|st|in|so|cs|pl|kb)_[A-Za-z0-9_\-]{16,})"
+    r"(?:o[a-z]{2}_[A-Za-z0-9_\-]{16,})"
     r"|(?:eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*)"
     r"|(?:(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
     r"|(?:(?i:(?:bearer|basic)\s+)[A-Za-z0-9+/=_\-.~]{8,})"

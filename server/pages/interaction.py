@@ -184,6 +184,9 @@ async def take(visit: Visit, interaction_id: str, step_name: str, form: Paramete
     """Take a step's form, if that step is the one that is due; a stale form only shows what is due."""
     visit.check_csrf(form)
     state, client = await load(visit, interaction_id)
+    if state.browser is None:
+        # Only a page binds it: otherwise a stranger could take steps that count for whoever opens the link.
+        raise stale()
     situation = await visit.services.database.read(lambda db: situation_of(db, visit, interaction_id, state, client))
     here = visit.renderer.url(f"/interaction/{interaction_id}")
     if situation.step.value != step_name:

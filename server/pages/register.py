@@ -132,10 +132,10 @@ async def switch(request: Request) -> Response:
     """Go from the sign-in form to the registration form of the same interaction, and back."""
     visit = Visit.of(request)
     interaction_id, step = request.path_params["id"], request.path_params["step"]
+    state, _ = await dispatcher.load(visit, interaction_id)
     here = visit.renderer.url(f"/interaction/{interaction_id}")
     if step not in ("register", "sign-in"):
         return visit.redirect(here)
-    state, _ = await dispatcher.load(visit, interaction_id)
     state.is_registering = step == "register"
     if state.pending_user_id is None:
         await visit.services.database.run(lambda db: interaction.save(db, interaction_id, state, visit.now))

@@ -27,7 +27,8 @@ class AuthorizationRequest:
     display: str | None = None
     acr_values: tuple[str, ...] = ()
     is_acr_essential: bool = False
-    hinted_subject: str | None = None
+    expected_subjects: tuple[str, ...] | None = None
+    """Whom the answer must be about, by `id_token_hint` or the `claims` parameter; None: anybody."""
     claims: dict[str, Any] = field(default_factory=dict)
     """The `claims` parameter: `userinfo` and `id_token` members (OpenID Connect Core section 5.5)."""
     has_redirect_uri: bool = True
@@ -45,7 +46,9 @@ class AuthorizationRequest:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         """Return the record that `to_json` made."""
-        lists = {name: tuple(stored[name]) for name in ("scopes", "ui_locales", "acr_values")}
+        lists: dict[str, Any] = {name: tuple(stored[name]) for name in ("scopes", "ui_locales", "acr_values")}
+        expected = stored["expected_subjects"]
+        lists["expected_subjects"] = None if expected is None else tuple(expected)
         return cls(**{**stored, **lists, "prompt": frozenset(stored["prompt"])})
 
 

@@ -146,7 +146,8 @@ def next_step(state: Interaction, facts: Facts) -> Step:
 
 def _must_authenticate(state: Interaction, session: Session) -> bool:
     request = state.request
-    is_other = request is not None and request.hinted_subject not in (None, session.user_id)
+    expected = None if request is None else request.expected_subjects
+    is_other = expected is not None and session.user_id not in expected
     if state.signed_in_at is not None and session.authenticated_at >= state.signed_in_at:
         if is_other:
             # OpenID Connect Core section 3.1.2.1: the hint names who the answer must be about

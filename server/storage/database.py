@@ -34,7 +34,11 @@ class DatabaseUnavailableError(Exception):
     """The database does not answer, or not in time. The caller may try again: nothing was committed by this call."""
 
 
-class DatabaseInUseError(Exception):
+class DatabaseRefusedError(Exception):
+    """The database cannot be used by this process as it is; the text says why, and what to do."""
+
+
+class DatabaseInUseError(DatabaseRefusedError):
     """Another server process holds the SQLite file; the text says why that is refused."""
 
 

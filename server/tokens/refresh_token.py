@@ -73,7 +73,7 @@ def rotate(
     used = refresh_tokens.find(db, row["digest"])
     if used is None or used["consumed_at"] is None:
         return Rotation(Outcome.EXPIRED)
-    if now - used["consumed_at"] <= reuse_seconds:
+    if now - used["consumed_at"] < reuse_seconds:
         return Rotation(Outcome.RETRIED, _successor(token, used["successor_salt"]))
     return Rotation(Outcome.REUSED)
 

@@ -1,25 +1,55 @@
 """What operators do: people, clients, keys, scopes, audit, doctor, settings."""
 
+import asyncio
 import json
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from sqlalchemy import text
+from typer.testing import CliRunner
 
 from keys.sealing import generate_root_key
+from server.app import database_of
+from server.cli import app
 from tests.cli.conftest import CommandLine
+from tests.conftest import SettingsFor
 
 PASSWORD = "correct horse battery staple\n"
-NOUNS = [[], ["serve"], ["db"], ["user"], ["client"], ["scope"], ["key"], ["audit"], ["doctor"], ["settings"]]
 
 
-@pytest.mark.parametrize("noun", NOUNS, ids=" ".join)
+def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield words, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, (*words, name))
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_everything_has_help(ostiary: CommandLine, noun: list[str]) -> None:
-    result = ostiary.run(*noun, "--help")
+def test_everything_has_help(ostiary: CommandLine, words: tuple[str, ...]) -> None:
+    result = ostiary.run(*words, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words and not hasattr(COMMANDS[words], "commands")])
+def test_every_command_but_serve_prints_json_for_programs(words: tuple[str, ...]) -> None:
+    names = {name for parameter in COMMANDS[words].params for name in parameter.opts}
+    assert words == ("serve",) or "--json" in names
+
+
+def test_the_version_is_printed() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert re.fullmatch(r"ostiary \d+\.\d+\.\d+\n", result.stdout)
 
 
 def test_a_person_from_creation_to_deletion(ostiary: CommandLine) -> None:
@@ -92,6 +122,17 @@ def test_a_client_from_registration_to_deletion(ostiary: CommandLine, tmp_path: 
     assert [client["client_id"] for client in ostiary.json("client", "list")] == [client_id]
     assert ostiary.json("client", "delete", client_id)["status"] == "deleted"
     assert ostiary.json("client", "list") == []
+
+
+def test_what_a_client_needs_can_be_printed_for_its_environment(ostiary: CommandLine) -> None:
+    service = ostiary.run("client", "create", "--profile", "service", "--scope", "read:things", "--env").stdout
+    assert re.fullmatch(r"CLIENT_ID=cli_\w{26}\nCLIENT_SECRET=[\w-]{43,}\n", service), service
+    options = ("--client-id", "it's me", "--redirect-uri", "https://app.example/callback", "--env")
+    refused = ostiary.refusal("client", "create", "--profile", "spa", *options)
+    assert "printable ASCII without spaces" in refused
+    options = ("--client-id", "it's", "--redirect-uri", "https://app.example/callback", "--env")
+    public = ostiary.run("client", "create", "--profile", "spa", *options).stdout
+    assert shlex.split(public) == ["CLIENT_ID=it's"]
 
 
 def test_client_metadata_comes_as_rfc_7591_json(ostiary: CommandLine) -> None:
@@ -214,6 +255,64 @@ def test_a_database_without_migrations_is_told(ostiary: CommandLine) -> None:
     result = ostiary.run("db", "check")
     assert result.exit_code == 1
     assert "ostiary db upgrade" in result.stderr
+
+
+def test_an_algorithm_that_is_not_enabled_is_refused_and_found(ostiary: CommandLine, tmp_path: Path) -> None:
+    metadata = tmp_path / "metadata.json"
+    metadata.write_text('{"redirect_uris": ["https://a.example/cb"], "id_token_signed_response_alg": "ES256"}', "utf-8")
+    create = ("client", "create", "--client-id", "app", "--metadata", str(metadata))
+    assert "ES256 is not in OSTIARY_SIGNING_ALGORITHMS (RS256)" in ostiary.refusal(*create)
+    both = CommandLine({**ostiary.environment, "OSTIARY_SIGNING_ALGORITHMS": "RS256 ES256"})
+    both.json(*create)
+    assert "app wants ID tokens signed with ES256: add it" in ostiary.run("doctor").stdout
+    assert "clients: 1 registered" in both.run("doctor").stdout
+    assert "ES256 is not in" in ostiary.refusal("client", "update", "app", "--metadata", str(metadata))
+
+
+def test_without_the_root_key_the_server_says_what_it_misses_until_the_keys_are_given_up(ostiary: CommandLine) -> None:
+    ostiary.json("key", "rotate", "--now")
+    other = CommandLine({**ostiary.environment, "OSTIARY_SECRET_KEY": generate_root_key()})
+    kid = ostiary.json("key", "list")[0]["kid"]
+    for command in (["serve"], ["key", "reseal", "--json"]):
+        line = other.refusal(*command)
+        assert f"the row signing_key:{kid} cannot be unsealed" in line
+        assert "is not in OSTIARY_SECRET_KEY" in line
+    for key in ostiary.json("key", "list"):
+        other.json("key", "revoke", key["kid"])
+    assert other.json("key", "reseal")["signing_keys"] == 0
+    assert "FAIL" not in other.run("doctor").stdout
+    assert [key["state"] for key in other.json("key", "list")].count("active") == 1
+
+
+def test_absurd_input_is_refused_in_one_line(ostiary: CommandLine, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000 + "]" * 100_000, "utf-8")
+    assert "nested" in ostiary.refusal("client", "create", "--metadata", str(deep))
+    assert "nested" in ostiary.refusal("user", "create", "a@example.com", "--claims", str(deep))
+    assert "255" in ostiary.refusal("client", "create", "--profile", "service", "--client-id", "x" * 256)
+    assert "is no time" in ostiary.refusal("audit", "list", "--since", "9" * 30)
+    assert ostiary.run("client", "rotate-secret", "x", "--overlap", "9" * 30).exit_code == 2
+    assert "nobody is called" in ostiary.refusal("user", "show", "a\0b")
+
+
+NEWER = [["serve"], ["db", "upgrade"], ["db", "check"], ["user", "list"], ["key", "list"]]
+
+
+def test_a_database_of_a_newer_version_is_left_alone(ostiary: CommandLine, settings_for: SettingsFor) -> None:
+    ostiary.json("db", "upgrade")
+
+    async def change() -> None:
+        database = database_of(settings_for(), is_server=False)
+        await database.run(lambda db: db.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+        await database.close()
+
+    asyncio.run(change())
+    for words in NEWER:
+        result = ostiary.run(*words)
+        assert result.exit_code == 1
+        assert isinstance(result.exception, SystemExit)
+        assert "migration 9999, which this version of Ostiary does not know" in result.stderr
+    assert "FAIL  migrations: made by a newer version" in ostiary.run("doctor").stdout
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -298,8 +298,10 @@ async def test_where_registration_is_closed_there_is_no_way_to_register(person: 
     assert "Create an account" not in person.text
     await person.visit("/account/register")
     assert person.response.status_code == 403
+    metadata = (await person.http.get("/.well-known/openid-configuration")).json()
+    assert "create" not in metadata["prompt_values_supported"]
     await person.visit(rp.url(prompt="create"))
-    assert person.response.status_code == 403
+    assert person.answer()["error"] == "invalid_request"
 
 
 async def test_what_happens_is_in_the_audit_log(server: RunningServer, person: Person, rp: RelyingParty) -> None:

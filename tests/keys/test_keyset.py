@@ -106,7 +106,7 @@ def test_a_row_that_was_not_sealed_by_us_is_not_loaded() -> None:
 
 
 def test_a_sealed_key_of_another_row_is_not_loaded() -> None:
-    with pytest.raises(SealError, match="another row"):
+    with pytest.raises(SealError, match="another row's"):
         KeySet.load([replace(ACTIVE, sealed_private=NEXT.sealed_private)], SEALER)
 
 

@@ -20,7 +20,7 @@ def test_what_was_sealed_is_opened_in_its_own_context(plaintext: bytes, context:
 
 def test_a_value_moved_to_another_row_does_not_open() -> None:
     sealer = Sealer([OLD])
-    with pytest.raises(SealError, match="altered or belongs to another row"):
+    with pytest.raises(SealError, match="altered or is another row's"):
         sealer.unseal(sealer.seal(b"secret", context=ROW), context="signing_key:xyz")
 
 

@@ -158,6 +158,52 @@ async def test_an_id_token_hint_of_somebody_else_needs_a_sign_in(
         assert bob.answer()["error"] == "login_required"
 
 
+@pytest.mark.parametrize("place", ["id_token", "userinfo"])
+@pytest.mark.parametrize("demand", [{"value": "usr_nobody"}, {"values": ["usr_nobody"]}, {"value": 7}])
+async def test_claims_about_somebody_else_are_given_to_nobody(
+    person: Person, rp: RelyingParty, place: str, demand: dict[str, Any]
+) -> None:
+    """OpenID Connect Core section 5.5.1: the answer is about the demanded sub, or an error."""
+    claims = json.dumps({place: {"sub": demand}})
+    await rp.sign_in(person)
+    await person.visit(rp.url(prompt="none", claims=claims))
+    assert person.answer()["error"] == "login_required"
+    await person.visit(rp.url(claims=claims))
+    if demand != {"value": 7}:
+        assert person.title == "Sign in"
+        await person.sign_in()
+    assert person.answer()["error"] == "login_required"
+
+
+async def test_a_demanded_subject_who_is_signed_in_is_answered_for(person: Person, rp: RelyingParty) -> None:
+    """OpenID Connect Core section 5.5.1."""
+    tokens = await rp.sign_in(person)
+    _, known = await rp.verified(tokens["id_token"])
+    demand = {"sub": {"values": ["usr_nobody", known["sub"]]}}
+    claims = json.dumps({"id_token": demand, "userinfo": {**demand, "name": None}})
+    await person.visit(rp.url(prompt="none", scope="openid", claims=claims, id_token_hint=tokens["id_token"]))
+    redeemed = (await rp.redeem(person.answer()["code"])).json()
+    assert (await rp.verified(redeemed["id_token"]))[1]["sub"] == known["sub"]
+    assert (await rp.userinfo(redeemed["access_token"])).json() == {"sub": known["sub"], "name": "Alice Ample"}
+    other = json.dumps({"id_token": {"sub": {"value": "usr_nobody"}}})
+    await person.visit(rp.url(claims=other, id_token_hint=tokens["id_token"]))
+    assert person.answer()["error"] == "login_required"
+
+
+async def test_an_algorithm_that_was_switched_off_is_an_error_and_burns_nothing(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    tokens = await rp.sign_in(person)
+    secret = await server.add_client("chooser", id_token_signed_response_alg="ES256")
+    await person.visit(RelyingParty(server, "chooser", secret).url())
+    assert person.answer()["error"] == "unauthorized_client"
+    await server.change_client("web", id_token_signed_response_alg="ES256")
+    answer = await rp.refresh(tokens["refresh_token"])
+    assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client")
+    await server.change_client("web", id_token_signed_response_alg="RS256")
+    assert (await rp.refresh(tokens["refresh_token"])).status_code == 200
+
+
 async def test_an_access_token_is_no_id_token_hint(person: Person, rp: RelyingParty) -> None:
     """RFC 8725 section 3.11."""
     tokens = await rp.sign_in(person)

@@ -121,6 +121,17 @@ class RunningServer:
         self.services.registry.clear()
         return secret
 
+    async def change_client(self, client_id: str, **metadata: Any) -> None:
+        """Change some of a client's metadata."""
+
+        def work(db: Connection) -> None:
+            client = clients.find_client(db, client_id)
+            assert client is not None
+            clients.update_metadata(db, client_id, {**client.metadata, **metadata}, now=self.clock.now())
+
+        await self.run(work)
+        self.services.registry.clear()
+
     async def add_service(self, client_id: str = "service", **metadata: Any) -> str:
         """Register a backend service and return its secret."""
         metadata = {"grant_types": ["client_credentials"], "response_types": [], "scope": "read:things", **metadata}
