@@ -25,7 +25,7 @@ class Background:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._version = -1
+        self._version = self._keys_version = -1
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -49,16 +49,17 @@ class Background:
         """Forget what has changed in the database: clients, scopes, keys."""
         database = self._services.database
         version = await database.read(versions.current)
-        if version == self._version:
-            return
-        keys, descriptions = await database.read(self._load)
-        self._services.keys.replace(keys)
-        self._services.scopes = descriptions
-        self._services.registry.clear()
-        self._version = version
+        if version != self._version:
+            self._services.scopes = await database.read(scopes.list_scopes)
+            self._services.registry.clear()
+            self._version = version
+        if version != self._keys_version:
+            # Last, and tried again where it fails: a key that cannot be unsealed must not keep a client alive.
+            self._services.keys.replace(await database.read(self._load_keys))
+            self._keys_version = version
 
-    def _load(self, db: Connection) -> tuple[KeySet, dict[str, str]]:
-        return key_rotation.load(db, self._services.sealer), scopes.list_scopes(db)
+    def _load_keys(self, db: Connection) -> KeySet:
+        return key_rotation.load(db, self._services.sealer)
 
     async def rotate(self) -> None:
         """Rotate the signing keys where the policy says so; of all nodes exactly one does it."""

@@ -37,6 +37,7 @@ PAGES: tuple[tuple[str, tuple[str, ...], Handler], ...] = (
     ("/interaction/{id}/{step}", ("POST",), take_interaction),
     # The links between the two forms of one interaction.
     ("/interaction/{id}/{step}", ("GET",), register.switch),
+    ("/sign-out/{ticket}", ("GET",), sign_out.resume),
     ("/sign-out/{ticket}", ("POST",), sign_out.sign_out),
     ("/account", ("GET",), account.account),
     ("/account/register", ("GET",), register.begin),

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -228,10 +228,14 @@ def _check_database(settings: "Settings") -> None:
 def _check_proxies(proxies: tuple[str, ...]) -> None:
     for proxy in proxies:
         try:
-            ip_network(proxy, strict=False) if "/" in proxy else ip_address(proxy)
+            network = ip_network(proxy, strict=False)
+            if network.prefixlen == 0:
+                raise ValueError("everybody")  # noqa: TRY301  one outcome with the others
         except ValueError:
             # RFC 9700 section 4.13: a proxy that is trusted by wildcard is trusted from everywhere
-            raise SettingsError(f"OSTIARY_TRUSTED_PROXIES lists {proxy!r}, which is no address or network") from None
+            raise SettingsError(
+                f"OSTIARY_TRUSTED_PROXIES lists {proxy!r}, which is no address or network of proxies"
+            ) from None
 
 
 def _check_brand(settings: "Settings") -> None:

@@ -73,6 +73,12 @@ def demanded_subjects(requested: Mapping[str, Any] | None) -> frozenset[str] | N
     return frozenset.intersection(*subjects) if subjects else None
 
 
+def implied_scopes(requested: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Return the scopes that cover what the `claims` parameter asks for by name (section 5.5)."""
+    names = {name for members in requested.values() for name in members}
+    return frozenset(scope for scope, claims in SCOPE_CLAIMS.items() if names.intersection(claims))
+
+
 def select(
     user_claims: Mapping[str, Any], scopes: Iterable[str], requested: Mapping[str, Any] | None
 ) -> dict[str, Any]:

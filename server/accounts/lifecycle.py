@@ -41,7 +41,8 @@ def delete(db: Connection, user: User, *, context: Context, now: int) -> bool:
 
 def reset_mfa(db: Connection, user: User, *, context: Context, now: int) -> int:
     """Take away a person's second factors and recovery codes, end all sessions, and return how many devices went."""
-    throttling.forgive_account(db, user.id)  # first, as a code that is being checked locks its counter first
+    users.lock(db, user.id)  # first, as whoever checks a code does: or the two wait for each other
+    throttling.forgive_account(db, user.id)
     devices = totp_devices.delete_of_user(db, user.id)
     recovery_codes.delete_of_user(db, user.id)
     users.update_fields(db, user.id, {"mfa_postponed_at": None}, now=now)

@@ -18,6 +18,8 @@ LIST_FILE = Path(__file__).with_name("common_passwords.txt")
 MIN_CONTAINED_LENGTH = 4
 """Shorter words are only refused as the whole password: they are parts of too many others."""
 MAX_APPENDIX = 4
+MAX_WORD_LENGTH = 320
+"""More of a name or an address is not looked for."""
 MAX_PERIOD = 4
 
 
@@ -77,7 +79,7 @@ def _is_repetitive(folded: str) -> bool:
 
 def _contained(folded: str, words: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
-    for word in words:
+    for word in (word[:MAX_WORD_LENGTH] for word in words):
         for part in (word, *word.split()):
             key = fold(part.strip())
             is_contained = key in folded if len(key) >= MIN_CONTAINED_LENGTH else key == folded

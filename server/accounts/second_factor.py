@@ -38,9 +38,12 @@ def verify(
     """
     browser_id = known_browser.browser_of(sealer, device_cookie, user.id, now)
     keys = (throttling.second_factor_key(user.id, browser_id),) if rate_limits else ()
-    throttled = throttling.reserve(db, keys, now)
+
+    def on_block(seconds: int) -> None:
+        record(db, Event.SIGN_IN_THROTTLED, context, now=now, user_id=user.id, retry_after=seconds)
+
+    throttled = throttling.reserve(db, keys, now, on_block=on_block)
     if throttled is not None:
-        record(db, Event.SECOND_FACTOR_FAILED, context, now=now, user_id=user.id, reason="throttled")
         return throttled
     method = _accepted_method(db, sealer, user, code, now=now, previous_steps=previous_steps)
     if method is None:

@@ -125,6 +125,11 @@ def elevate(db: Connection, cookie_value: str, *, amr: Sequence[str], now: int) 
     return None if row is None else (_session(row), new_value)
 
 
+def hold(db: Connection, session_id: str, now: int) -> bool:
+    """Say whether a session is live; it stays so until this transaction has committed what it hands out in it."""
+    return sessions.hold(db, session_id, now)
+
+
 def end(db: Connection, session_id: str, *, user_id: str, context: Context, now: int) -> bool:
     """End a person's own session, and say whether it was on. What it authorized is revoked, except offline access."""
     if not sessions.end(db, session_id, user_id, now):

@@ -50,9 +50,12 @@ def prepare(
     """Find the account of an e-mail address or username and count the guess. Commit before checking it."""
     user = find_by_login(db, identifier)
     keys = _keys(identifier, user, context, sealer, device_cookie, now) if rate_limits else ()
-    throttled = throttling.reserve(db, keys, now)
+
+    def on_block(seconds: int) -> None:
+        record(db, Event.SIGN_IN_THROTTLED, context, now=now, user_id=_id(user), retry_after=seconds)
+
+    throttled = throttling.reserve(db, keys, now, on_block=on_block)
     if throttled is not None:
-        record(db, Event.SIGN_IN_THROTTLED, context, now=now, user_id=_id(user), retry_after=throttled.retry_after)
         return throttled
     return Prepared(user, None if user is None else user.password_hash, keys)
 

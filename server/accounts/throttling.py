@@ -15,7 +15,7 @@ through. What is counted, and what follows:
 Counters forget after 24 h without failures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
@@ -132,6 +132,11 @@ def client_key(client_id: str, address: str) -> ThrottleKey:
     return ThrottleKey(Kind.CLIENT, f"{client_id}\0{address_key(address).name}")
 
 
+def unknown_client_key(address: str) -> ThrottleKey:
+    """Return the counter of made-up clients from an address: one row, however many names are tried."""
+    return ThrottleKey(Kind.CLIENT, f"\0{address_key(address).name}")
+
+
 def registration_key(address: str) -> ThrottleKey:
     """Return the counter of new accounts from an address: each counts, right or wrong."""
     return ThrottleKey(Kind.REGISTRATION, address_key(address).name)
@@ -143,15 +148,19 @@ def check(db: Connection, keys: Sequence[ThrottleKey], now: int) -> Throttled | 
     return None if until is None else Throttled(retry_after=until - now)
 
 
-def reserve(db: Connection, keys: Sequence[ThrottleKey], now: int) -> Throttled | None:
+def reserve(
+    db: Connection, keys: Sequence[ThrottleKey], now: int, *, on_block: Callable[[int], None] = lambda _seconds: None
+) -> Throttled | None:
     """Count a guess that is about to be checked; Throttled where it must not be made now.
 
     While one counter is blocked, none counts: nobody can drive a counter up with guesses that are not looked at.
-    Commit before the check, and tell `succeeded` if the guess was right.
+    Commit before the check, and tell `succeeded` if the guess was right. `on_block` is told for how long the guesses
+    after this one are blocked: once a block, so that what it writes down cannot be multiplied by refused guesses.
     """
     throttled = check(db, keys, now)
     if throttled is not None:
         return throttled
+    longest = 0
     for key in sorted(keys, key=lambda key: key.digest):  # in one order everywhere, or two guesses wait for each other
         policy, digest = POLICIES[key.kind], key.digest
         failures = throttles.count(db, digest, now=now, forget_seconds=DAY_SECONDS, fade_seconds=policy.fade_seconds)
@@ -160,6 +169,9 @@ def reserve(db: Connection, keys: Sequence[ThrottleKey], now: int) -> Throttled 
         delay = policy.delay(failures)
         if delay:
             throttles.block(db, digest, now + delay)
+            longest = max(longest, delay)
+    if longest:
+        on_block(longest)
     return None
 
 

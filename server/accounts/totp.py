@@ -36,7 +36,7 @@ def qr_svg(uri: str) -> str:
     """Return the URI as a QR code: an `svg` element for an HTML page, black on white in any colour scheme."""
     label = "QR code for your authenticator app"
     code = segno.make_qr(uri, error="m")
-    svg = str(code.svg_inline(scale=4, border=4, dark="#000", light="#fff", title=label))
+    svg = str(code.svg_inline(scale=4, border=4, dark="#000", light="#fff", title=label, omitsize=True))
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 

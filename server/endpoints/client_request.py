@@ -128,7 +128,9 @@ async def _count_failure(
     def work(db: Connection) -> int | None:
         throttled = None
         if services.settings.rate_limits:
-            throttled = throttling.reserve(db, [throttling.client_key(client_id, context.address)], now)
+            address = context.address
+            key = throttling.client_key(client_id, address) if is_known else throttling.unknown_client_key(address)
+            throttled = throttling.reserve(db, [key], now)
         if throttled is None and is_known:
             record(db, Event.CLIENT_AUTHENTICATION_FAILED, context, now=now, client_id=client_id, actor="anonymous")
         return None if throttled is None else throttled.retry_after

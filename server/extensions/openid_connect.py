@@ -5,7 +5,7 @@ from typing import Any
 from clients.client import Client
 from keys.decoding import decode_json_object
 from keys.jose import JoseError
-from server.accounts.claims import STANDARD_CLAIMS, claims_of, demanded_subjects, select
+from server.accounts.claims import SCOPE_CLAIMS, STANDARD_CLAIMS, claims_of, demanded_subjects, select
 from server.endpoints.userinfo import userinfo
 from server.protocol.authorization_request import Draft
 from server.protocol.errors import (
@@ -30,6 +30,7 @@ MAX_AGE_DIGITS = 10
 MAX_NONCE_CHARACTERS = 1024
 """A nonce is stored with the code and signed into the ID token."""
 MAX_HINT_CHARACTERS = 320
+MAX_WORDS, MAX_WORD_CHARACTERS = 10, 35
 UI_LOCALES = ("en",)
 
 
@@ -43,13 +44,19 @@ def check_authentication_request(draft: Draft, parameters: Parameters, client: C
     values["prompt"] = _prompt(parameters.get("prompt"), services)
     values["max_age"] = _max_age(parameters.get("max_age"), client)
     values["login_hint"] = (parameters.get("login_hint") or "")[:MAX_HINT_CHARACTERS] or None
-    values["ui_locales"] = tuple((parameters.get("ui_locales") or "").split()[:10])
+    values["ui_locales"] = _short_words(parameters.get("ui_locales"))
     display = parameters.get("display")
     values["display"] = display if display in DISPLAYS else None
-    values["claims"] = _claims(parameters.get("claims"))
-    values["expected_subjects"] = _expected_subjects(parameters.get("id_token_hint"), values["claims"], services)
+    values["claims"] = _permitted(_claims(parameters.get("claims")), client)
+    values["expected_subjects"] = _expected_subjects(
+        parameters.get("id_token_hint"), values["claims"], client, services
+    )
     _authentication_context(draft, parameters, client)
     _check_algorithm(client, services)
+
+
+def _short_words(value: str | None) -> tuple[str, ...]:
+    return tuple(word for word in (value or "").split() if len(word) <= MAX_WORD_CHARACTERS)[:MAX_WORDS]
 
 
 def _prompts(services: Services) -> frozenset[str]:
@@ -75,11 +82,13 @@ def _max_age(value: str | None, client: Client) -> int | None:
     return int(value)
 
 
-def _expected_subjects(hint: str | None, claims: dict[str, Any], services: Services) -> tuple[str, ...] | None:
+def _expected_subjects(
+    hint: str | None, claims: dict[str, Any], client: Client, services: Services
+) -> tuple[str, ...] | None:
     # section 5.5.1: a demanded sub is as good as an id_token_hint: anybody else must sign in again
     demands = [demanded_subjects(claims.get(place)) for place in ("id_token", "userinfo")]
     if hint is not None:
-        demands.append(_hinted_subject(hint, services))
+        demands.append(_hinted_subject(hint, client, services))
     subjects = [demand for demand in demands if demand is not None]
     if not subjects:
         return None
@@ -89,11 +98,14 @@ def _expected_subjects(hint: str | None, claims: dict[str, Any], services: Servi
     return tuple(sorted(expected))
 
 
-def _hinted_subject(hint: str, services: Services) -> frozenset[str]:
+def _hinted_subject(hint: str, client: Client, services: Services) -> frozenset[str]:
     try:
-        return frozenset({str(id_token.read_hint(services.keys, services.settings.issuer, hint)["sub"])})
+        claims = id_token.read_hint(services.keys, services.settings.issuer, hint)
     except JoseError:
         raise InvalidRequestError("The id_token_hint is not an ID token of this server") from None
+    if claims["aud"] != client.client_id:
+        raise InvalidRequestError("The id_token_hint was issued to another client")
+    return frozenset({str(claims["sub"])})
 
 
 def _claims(value: str | None) -> dict[str, Any]:
@@ -119,6 +131,14 @@ def _claims(value: str | None) -> dict[str, Any]:
     return kept
 
 
+def _permitted(claims: dict[str, Any], client: Client) -> dict[str, Any]:
+    """Leave out claims whose scope the client may not ask for: naming a claim is no way round its registration."""
+    hidden = {name for scope, names in SCOPE_CLAIMS.items() if scope not in client.scopes for name in names}
+    return {
+        place: {name: wish for name, wish in members.items() if name not in hidden} for place, members in claims.items()
+    }
+
+
 def _authentication_context(draft: Draft, parameters: Parameters, client: Client) -> None:
     # OpenID Connect Core section 5.5.1.1: acr as an essential claim must be met, acr_values is a wish
     values = draft.values
@@ -132,7 +152,8 @@ def _authentication_context(draft: Draft, parameters: Parameters, client: Client
             raise UnmetAuthenticationRequirementsError("The requested authentication strength is unknown")
     else:
         names = tuple((parameters.get("acr_values") or "").split()) or tuple(client.default_acr_values)
-    values["acr_values"] = names[:10]
+    # What nobody here knows changes nothing, and is not kept.
+    values["acr_values"] = tuple(name for name in names if name in ACR_VALUES)[:MAX_WORDS]
 
 
 def _check_algorithm(client: Client, services: Services) -> None:

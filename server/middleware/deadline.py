@@ -41,6 +41,12 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
         super().data_received(data)
 
+    def on_message_begin(self) -> None:
+        """Give a request its own time that arrived in one piece with the one before."""
+        super().on_message_begin()
+        if self._deadline is None:
+            self._start()
+
     def on_headers_complete(self) -> None:
         """Stop counting: the body has limits of its own."""
         self._is_in_head = False

@@ -18,18 +18,25 @@ SECRET_NAMES = re.compile(
 # Our own opaque secrets by their prefix, JWTs by their form, credentials in URLs and headers.
 SECRET_VALUES = re.compile(
     r"(?:o[a-z]{2}_[A-Za-z0-9_\-]{16,})"
-    r"|(?:eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*)"
+    r"|(?:(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{5,}+(?:\.[A-Za-z0-9_\-]*+){1,4})"
     r"|(?:(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
     r"|(?:(?i:(?:bearer|basic)\s+)[A-Za-z0-9+/=_\-.~]{8,})"
 )
 MAX_CHARACTERS = 2000
+_UNPRINTABLE = re.compile(r"[^ -~]")
 
 
 def redact(value: object) -> object:
     """Return a value without anything that looks like a credential, on one line."""
     if not isinstance(value, str):
         return value
-    return SECRET_VALUES.sub(REDACTED, value)[:MAX_CHARACTERS].replace("\r", "\\r").replace("\n", "\\n")
+    # Cut first: nobody decides how long a line takes. What is left of a secret at the cut is no secret any more.
+    text = SECRET_VALUES.sub(REDACTED, value[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS]
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else match[0].encode("unicode_escape").decode("ascii")
 
 
 def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -21,8 +21,6 @@ from server.settings import Mfa
 from server.storage import consents, totp_devices
 
 PATH = "/account"
-FRESH_SECONDS = 300
-"""Changing a factor needs a sign-in this recent (NIST SP 800-63B-4 section 4.6)."""
 
 
 def moment(seconds: int) -> str:
@@ -132,5 +130,7 @@ async def enrol(request: Request) -> Response:
     """Begin setting up a second factor, after a recent sign-in."""
     visit = Visit.of(request)
     visit.check_csrf(await form_parameters(request))
-    state = Interaction(created_at=visit.now, continue_to=PATH, is_enrolling=True, fresh_seconds=FRESH_SECONDS)
+    state = Interaction(
+        created_at=visit.now, continue_to=PATH, is_enrolling=True, fresh_seconds=interaction.FRESH_SECONDS
+    )
     return await dispatcher.begin(visit, state, None)

@@ -26,7 +26,7 @@ def show(_db: Connection, visit: Visit, situation: Situation) -> Mapping[str, An
         raise stale()
     user = situation.user
     parts = urlsplit(request.redirect_uri)
-    scopes = [{"name": name, "description": visit.services.scope_description(name)} for name in request.scopes]
+    scopes = [{"name": name, "description": visit.services.scope_description(name)} for name in request.consent_scopes]
     return {
         "client_name": situation.client_name,
         "client_uri": client.client_uri,
@@ -51,14 +51,16 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
         await visit.services.database.run(lambda db: _deny(db, visit, situation, request.client_id))
         denied = AccessDeniedError("The person denied access")
         return answer.to_client(visit, request, error_parameters(denied))
-    await visit.services.database.run(lambda db: _allow(db, visit, situation, request.client_id, request.scopes))
+    await visit.services.database.run(
+        lambda db: _allow(db, visit, situation, request.client_id, request.consent_scopes)
+    )
     return None
 
 
 def _allow(db: Connection, visit: Visit, situation: Situation, client_id: str, scopes: tuple[str, ...]) -> None:
     user = situation.user
     consent.grant(db, user.id, client_id, scopes, context=visit.context, now=visit.now)
-    situation.state.is_consented = True
+    situation.state.consented_user_id = user.id
     save(db, visit, situation)
 
 

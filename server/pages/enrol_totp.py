@@ -7,12 +7,13 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from server.accounts import recovery_codes, second_factor, totp
+from server.accounts import recovery_codes, second_factor, sessions, totp
 from server.pages import signed_in
 from server.pages.interaction import Situation, StepPage, render, save
-from server.pages.visit import Visit
+from server.pages.visit import Visit, stale
 from server.protocol.interaction import Step
 from server.protocol.request import Parameters
+from server.storage import users
 
 WRONG = "The code is not right. Check that the app shows this account and the time of your phone is set automatically."
 DEVICE_NAME = "Authenticator app"
@@ -68,6 +69,9 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
 
 def _enrol(db: Connection, visit: Visit, situation: Situation, secret: str, code: str) -> list[str] | None:
     user, state = situation.user, situation.state
+    users.lock(db, user.id)
+    if second_factor.has_second_factor(db, user.id):
+        raise stale()  # set up meanwhile in another tab, whose device must confirm a further one
     device_id = totp.enrol(
         db,
         visit.services.sealer,
@@ -85,6 +89,8 @@ def _enrol(db: Connection, visit: Visit, situation: Situation, secret: str, code
     state.enrolment_secret = None
     state.is_factor_settled = True
     signed_in.step_up(db, visit, situation, ("otp", "mfa"))
+    # Whoever is signed in elsewhere with the password alone must show the new factor.
+    sessions.end_all(db, user.id, context=visit.context, now=visit.now, except_id=situation.session.id)
     return codes
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.client import Client
+from server.accounts import sessions
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.grants.authorization_code import issue_code
@@ -118,7 +119,7 @@ def _settle(
         raise stale()
     if request is None:
         return lambda: visit.redirect(visit.renderer.url(state.continue_to or "/account"))
-    if facts.session is None or facts.user is None:
+    if facts.session is None or facts.user is None or not sessions.hold(db, facts.session.id, visit.now):
         raise stale()
     code = issue_code(db, visit.services, request, facts.user, facts.session, context=visit.context, now=visit.now)
     return lambda: answer.to_client(visit, request, {"code": code})
@@ -145,10 +146,25 @@ async def load(visit: Visit, interaction_id: str) -> tuple[Interaction, Client |
 def situation_of(
     db: Connection, visit: Visit, interaction_id: str, state: Interaction, client: Client | None
 ) -> Situation:
-    """Derive the step from what is stored now."""
-    session, user = visit.session(db)
+    """Derive the step from what is stored now, and write nothing."""
+    session, user = visit.session(db, touch=False)
     facts = interaction.gather(db, visit.services.settings, state, session, user, client)
     return Situation(interaction_id, state, facts, next_step(state, facts))
+
+
+def _note_shown(db: Connection, visit: Visit, situation: Situation) -> None:
+    """Remember whose page this is; what was prepared for somebody else is forgotten."""
+    state, user = situation.state, situation.facts.user
+    if user is not None and state.shown_to != user.id:
+        state.shown_to, state.enrolment_secret = user.id, None
+        save(db, visit, situation)
+
+
+def _is_for_somebody_else(situation: Situation) -> bool:
+    user = situation.facts.user
+    return (
+        user is not None and situation.step not in (Step.SIGN_IN, Step.REGISTER) and situation.state.shown_to != user.id
+    )
 
 
 async def show(visit: Visit, interaction_id: str, pages: Pages) -> Response:
@@ -165,6 +181,7 @@ async def show(visit: Visit, interaction_id: str, pages: Pages) -> Response:
         if settled is not None:
             return settled
         situation = Situation(interaction_id, state, facts, next_step(state, facts))
+        _note_shown(db, visit, situation)
         page = pages[situation.step]
         context = page.show(db, visit, situation)
         return lambda: render(visit, situation, page, context)
@@ -189,7 +206,7 @@ async def take(visit: Visit, interaction_id: str, step_name: str, form: Paramete
         raise stale()
     situation = await visit.services.database.read(lambda db: situation_of(db, visit, interaction_id, state, client))
     here = visit.renderer.url(f"/interaction/{interaction_id}")
-    if situation.step.value != step_name:
+    if situation.step.value != step_name or _is_for_somebody_else(situation):
         return visit.redirect(here)
     response = await pages[situation.step].take(visit, situation, form)
     if response is not None:

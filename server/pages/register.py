@@ -57,7 +57,7 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     _check_open(visit)
     email, name, password = form.get("email") or "", (form.get("name") or "").strip(), form.get("password") or ""
     minimum = visit.services.settings.minimum_password_length
-    words = password_policy.words_of(visit.services.settings.brand_name, email, name)
+    words = password_policy.words_of(visit.services.settings.brand_name, email, name[:NAME_CHARACTERS])
     errors: dict[str, Any] = {}
     problems = password_policy.check(password, minimum_length=minimum, words=words)
     if problems:

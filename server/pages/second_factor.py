@@ -49,6 +49,7 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     code = form.get("code") or ""
 
     def work(db: Connection) -> tuple[User, _Refusal | None]:
+        users.lock(db, _person(db, situation).id)  # so that a new password ends the session that begins here
         user = _person(db, situation)
         return user, _check(db, visit, situation, user, code)
 

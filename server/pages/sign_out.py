@@ -5,7 +5,7 @@ only if it is registered, letter for letter (section 3).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,6 +24,9 @@ from server.storage import one_time
 from server.tokens import id_token, opaque
 
 KIND = "sign_out"
+REQUEST_KIND = "logout_request"
+PREFIX = "oso_"
+REQUEST_SECONDS = 60
 MAX_STATE_CHARACTERS = 4096
 
 
@@ -31,8 +34,10 @@ MAX_STATE_CHARACTERS = 4096
 class LogoutRequest:
     """A validated logout request."""
 
-    client: Client | None
-    hint: Mapping[str, Any] | None
+    client_name: str | None
+    hinted_session: str | None
+    """The `sid` of a valid `id_token_hint`, and below its `sub`."""
+    hinted_subject: str | None
     return_to: str | None
 
 
@@ -46,29 +51,62 @@ async def end_session(request: Request) -> Response:
     if parameters.repeated:
         raise _invalid("A parameter is repeated.")
     logout = await _validate(visit, parameters)
+    if visit.is_post and visit.session_cookie is None:
+        return await _ask_with_get(visit, logout)
+    return await _end(visit, logout)
 
+
+async def _ask_with_get(visit: Visit, logout: LogoutRequest) -> Response:
+    """Let the browser come back with its cookies: a POST from another site has none of them (SameSite=Lax)."""
+    ticket = opaque.mint(PREFIX)
+    expires_at = visit.now + REQUEST_SECONDS
+    await visit.services.database.run(
+        lambda db: one_time.add(
+            db, REQUEST_KIND, opaque.digest(REQUEST_KIND, ticket), asdict(logout), now=visit.now, expires_at=expires_at
+        )
+    )
+    return visit.redirect(visit.renderer.url(f"/sign-out/{ticket}"))
+
+
+async def resume(request: Request) -> Response:
+    """Go on with a logout request that came by POST."""
+    visit = Visit.of(request)
+    digest = opaque.digest(REQUEST_KIND, request.path_params["ticket"])
+    row = await visit.services.database.run(lambda db: one_time.consume(db, REQUEST_KIND, digest, visit.now))
+    if row is None:
+        raise stale()
+    return await _end(visit, LogoutRequest(**row["payload"]))
+
+
+async def _end(visit: Visit, logout: LogoutRequest) -> Response:
     def work(db: Connection) -> tuple[bool, str | None]:
         session, _ = visit.session(db)
         if session is None:
+            _end_what_is_over(db, visit, logout)
             return True, None
-        hint = logout.hint
-        if hint is not None and hint.get("sid") == session.id and hint["sub"] == session.user_id:
+        if (logout.hinted_session, logout.hinted_subject) == (session.id, session.user_id):
             sessions.end(db, session.id, user_id=session.user_id, context=visit.context, now=visit.now)
             return True, None
         return False, _remember(db, visit, logout, session)
 
     is_signed_out, ticket = await visit.services.database.run(work)
-    client_name = None if logout.client is None else logout.client.client_name or logout.client.client_id
     if is_signed_out:
         visit.forget_session()
-        return _done(visit, client_name, logout.return_to)
+        return _done(visit, logout.client_name, logout.return_to)
     context = {
         "action": visit.renderer.url(f"/sign-out/{ticket}"),
-        "client_name": client_name,
+        "client_name": logout.client_name,
         "cancel_url": visit.renderer.url("/account"),
     }
     targets = () if logout.return_to is None else (logout.return_to,)
     return visit.page("sign_out.html", context, form_targets=targets)
+
+
+def _end_what_is_over(db: Connection, visit: Visit, logout: LogoutRequest) -> None:
+    """End a sign-in that lay idle, so that what it authorized ends too. A live one elsewhere is not this browser's."""
+    sid, subject = logout.hinted_session, logout.hinted_subject
+    if sid is not None and subject is not None and not sessions.hold(db, sid, visit.now):
+        sessions.end(db, sid, user_id=subject, context=visit.context, now=visit.now)
 
 
 async def sign_out(request: Request) -> Response:
@@ -107,7 +145,12 @@ async def _validate(visit: Visit, parameters: Parameters) -> LogoutRequest:
         raise _invalid("The application that is named is not the one you signed in to.")
     client_id = client_id or (None if hint is None else str(hint["aud"]))
     client = None if client_id is None else await services.registry.find(client_id)
-    return LogoutRequest(client, hint, _return_address(client, parameters))
+    return LogoutRequest(
+        client_name=None if client is None else client.client_name or client.client_id,
+        hinted_session=None if hint is None else hint.get("sid"),
+        hinted_subject=None if hint is None else hint["sub"],
+        return_to=_return_address(client, parameters),
+    )
 
 
 def _return_address(client: Client | None, parameters: Parameters) -> str | None:
@@ -122,13 +165,12 @@ def _return_address(client: Client | None, parameters: Parameters) -> str | None
 
 
 def _remember(db: Connection, visit: Visit, logout: LogoutRequest, session: Session) -> str:
-    ticket = opaque.mint("oso_")
-    client = logout.client
+    ticket = opaque.mint(PREFIX)
     payload = {
         "browser": visit.browser_digest,
         "session_id": session.id,
         "user_id": session.user_id,
-        "client_name": None if client is None else client.client_name or client.client_id,
+        "client_name": logout.client_name,
         "return_to": logout.return_to,
     }
     expires_at = visit.now + visit.services.settings.interaction_seconds

@@ -58,6 +58,7 @@ class Visit:
     now: int
     browser: str
     is_new_browser: bool
+    is_post: bool
     session_cookie: str | None
     known_cookie: str | None
     _set: dict[str, tuple[str, int | None]] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Visit:
             now=services.clock.now(),
             browser=browser or secrets.token_urlsafe(24),
             is_new_browser=browser is None,
+            is_post=request.method == "POST",
             session_cookie=cookies.read(request, cookies.SESSION, settings),
             known_cookie=cookies.read(request, cookies.KNOWN, settings),
         )
@@ -102,11 +104,11 @@ class Visit:
                 "Allow cookies for this site, go back, reload the page and try again.",
             )
 
-    def session(self, db: Connection) -> tuple[Session | None, User | None]:
-        """Return the browser's live session and its person."""
+    def session(self, db: Connection, *, touch: bool = True) -> tuple[Session | None, User | None]:
+        """Return the browser's live session and its person; with `touch=False` its use is not noted."""
         if self.session_cookie is None:
             return None, None
-        session = sessions.find(db, self.session_cookie, self.now)
+        session = sessions.find(db, self.session_cookie, self.now, touch=touch)
         user = None if session is None else users.find_by_id(db, session.user_id)
         return (session, user) if user is not None else (None, None)
 
@@ -166,7 +168,8 @@ class Visit:
     def finish(self, response: Response) -> Response:
         """Write the cookies that this visit changed."""
         settings = self.services.settings
-        if self.is_new_browser:
+        if self.is_new_browser and not self.is_post:
+            # A POST from another site comes without cookies (SameSite=Lax): it must not replace those that are there.
             cookies.write(response, cookies.BROWSER, self.browser, settings, max_age=cookies.KNOWN_SECONDS)
         for name, (value, max_age) in self._set.items():
             cookies.write(response, name, value, settings, max_age=max_age)

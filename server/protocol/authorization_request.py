@@ -7,6 +7,8 @@ this record.
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from server.accounts.claims import implied_scopes
+
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
@@ -33,6 +35,11 @@ class AuthorizationRequest:
     """The `claims` parameter: `userinfo` and `id_token` members (OpenID Connect Core section 5.5)."""
     has_redirect_uri: bool = True
     """Whether the request named the redirect URI, so that the token request must repeat it."""
+
+    @property
+    def consent_scopes(self) -> tuple[str, ...]:
+        """What the person must agree to: the scopes, and those that cover the claims that are asked for by name."""
+        return tuple(dict.fromkeys((*self.scopes, *sorted(implied_scopes(self.claims)))))
 
     @property
     def is_openid(self) -> bool:

@@ -30,6 +30,8 @@ from server.tokens import opaque
 KIND = "interaction"
 PREFIX = "oin_"
 MAX_CODE_TRIES = 5
+FRESH_SECONDS = 300
+"""Binding or changing a factor needs a sign-in this recent."""
 AAL1, AAL2 = "aal1", "aal2"
 
 
@@ -62,7 +64,10 @@ class Interaction:
     is_registering: bool = False
     is_factor_settled: bool = False
     """Whether the offer of a second factor was taken or put off in this interaction."""
-    is_consented: bool = False
+    consented_user_id: str | None = None
+    """Who allowed this request on the consent page."""
+    shown_to: str | None = None
+    """Whose page was shown last: a form counts for nobody else who signed in meanwhile, in another tab."""
     pending_user_id: str | None = None
     """Who gave the right password and still owes the second factor."""
     pending_remember: bool = False
@@ -115,7 +120,7 @@ def gather(
     request = interaction.request
     is_covered = False
     if user is not None and request is not None:
-        is_covered = consent.is_covered(db, user.id, request.client_id, request.scopes)
+        is_covered = consent.is_covered(db, user.id, request.client_id, request.consent_scopes)
     pending = interaction.pending_user_id
     return Facts(
         settings=settings,
@@ -137,6 +142,9 @@ def next_step(state: Interaction, facts: Facts) -> Step:
     if state.request is not None and "select_account" in state.request.prompt and not state.is_account_chosen:
         return Step.SELECT_ACCOUNT
     factor = _factor_step(state, facts)
+    if factor in (Step.ENROL_TOTP, Step.OFFER_TOTP) and not _is_fresh(state, facts.session):
+        # Whoever finds a browser signed in must not bind a factor of their own (NIST SP 800-63B-4 section 4.1.2).
+        return Step.SIGN_IN
     if factor is not None:
         return factor
     if state.request is not None and _needs_consent(state, facts):
@@ -164,6 +172,10 @@ def _must_authenticate(state: Interaction, session: Session) -> bool:
     return max_age == 0 or state.created_at - session.authenticated_at > max_age
 
 
+def _is_fresh(state: Interaction, session: Session) -> bool:
+    return state.signed_in_at is not None or state.created_at - session.authenticated_at <= FRESH_SECONDS
+
+
 def _factor_step(state: Interaction, facts: Facts) -> Step | None:
     policy = facts.settings.mfa
     is_strong = facts.session is not None and facts.session.acr == AAL2
@@ -188,7 +200,9 @@ def _demands_second_factor(request: AuthorizationRequest | None) -> bool:
 
 
 def _needs_consent(state: Interaction, facts: Facts) -> bool:
-    if state.request is None or facts.client is None or state.is_consented:
+    if state.request is None or facts.client is None or facts.user is None:
+        return False
+    if state.consented_user_id == facts.user.id:
         return False
     if "consent" in state.request.prompt or must_always_ask(facts.client):
         return True

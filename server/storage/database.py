@@ -71,7 +71,8 @@ class SQLiteDatabase:
     dialect = "sqlite"
 
     def __init__(self, path: Path, *, is_server: bool) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path)
         self._path = path
         self._is_server = is_server
         self._locks: list[IO[str]] = []
@@ -249,7 +250,7 @@ def lock_for_transaction(db: Connection, number: int) -> None:
         db.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
-def secure_file(path: Path) -> None:
-    """Let only the owner read the file, where the file system knows owners."""
-    with suppress(OSError):
-        os.chmod(path, 0o600)  # noqa: PTH101  the same call for directories and files
+def _make_private(path: Path) -> None:
+    """Let only the owner read the file, which holds password hashes. SQLite gives its mode to -wal and -shm."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))

@@ -23,6 +23,7 @@ _BY_DIGEST = sessions.c.digest == bindparam("d")
 _OF_USER = sessions.c.user_id == bindparam("u")
 _INSERT = insert(sessions)
 _FIND = _SELECT_LIVE.where(_BY_DIGEST)
+_HOLD = select(sessions.c.id).where((sessions.c.id == bindparam("i")) & _IS_LIVE).with_for_update()
 _LIST = _SELECT_LIVE.where(_OF_USER).order_by(sessions.c.last_used_at.desc(), sessions.c.id)
 _TOUCH = (
     update(sessions)
@@ -63,6 +64,11 @@ def insert_session(db: Connection, row: Mapping[str, Any]) -> None:
 def find_by_digest(db: Connection, digest: str, now: int) -> RowMapping | None:
     """Return the session unless it ended, lay idle, reached its absolute end, or its person is not active."""
     return db.execute(_FIND, {"d": digest, "at": now}).mappings().first()
+
+
+def hold(db: Connection, session_id: str, now: int) -> bool:
+    """Say whether a session is live, and keep it from ending before this transaction has."""
+    return db.execute(_HOLD, {"i": session_id, "at": now}).first() is not None
 
 
 def list_of_user(db: Connection, user_id: str, now: int) -> list[RowMapping]:

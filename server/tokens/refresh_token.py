@@ -73,9 +73,16 @@ def rotate(
     used = refresh_tokens.find(db, row["digest"])
     if used is None or used["consumed_at"] is None:
         return Rotation(Outcome.EXPIRED)
-    if now - used["consumed_at"] < reuse_seconds:
-        return Rotation(Outcome.RETRIED, _successor(token, used["successor_salt"]))
+    successor = _successor(token, used["successor_salt"])
+    if now - used["consumed_at"] < reuse_seconds and _is_unused(db, successor):
+        return Rotation(Outcome.RETRIED, successor)
+    # Late, or after its successor was used: whoever got the answer to the first use does not ask again.
     return Rotation(Outcome.REUSED)
+
+
+def _is_unused(db: Connection, token: str) -> bool:
+    row = find(db, token)
+    return row is not None and row["consumed_at"] is None
 
 
 def _successor(token: str, salt: str) -> str:

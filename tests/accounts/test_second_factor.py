@@ -73,7 +73,7 @@ async def test_wrong_codes_are_throttled_for_the_account(
         assert await verify(database, sealer, ada, "000000") is None
     assert await verify(database, sealer, ada, code_at(secret, NOW)) == Throttled(retry_after=1)
     assert await verify(database, sealer, ada, code_at(secret, NOW + 1), now=NOW + 1) == OTP
-    assert (await database.run(lambda db: events(db, Event.SECOND_FACTOR_FAILED)))[0] == {"reason": "throttled"}
+    assert (await database.run(lambda db: events(db, Event.SIGN_IN_THROTTLED)))[-1] == {"retry_after": 1}
 
 
 async def test_a_known_browser_is_not_shut_out(database: Database, sealer: Sealer, ada: User, secret: str) -> None:

@@ -192,7 +192,8 @@ async def test_what_happened_is_written_down_without_what_was_typed(browser: Bro
         ("sign_in.failed", ada.id),
         ("user.created", ada.id),
     ]
-    assert (rows[0]["event"], rows[0]["details"]) == ("sign_in.throttled", {"retry_after": 1})
+    assert (rows[0]["event"], rows[0]["details"]) == ("sign_in.failed", {"reason": "wrong_password"})
+    assert (rows[1]["event"], rows[1]["details"]) == ("sign_in.throttled", {"retry_after": 1})
     assert rows[0]["address"] == "192.0.2.7"
     assert "secret" not in str(rows)
     assert "countess" not in str(rows).lower()

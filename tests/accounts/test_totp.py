@@ -65,6 +65,8 @@ def test_the_qr_code_is_an_element_that_a_screen_reader_names() -> None:
     assert element.attrib["role"] == "img"
     assert element.attrib["aria-label"]
     assert "style" not in svg
+    assert "viewBox" in element.attrib  # or the stylesheet crops it instead of scaling it
+    assert not {"width", "height"} & set(element.attrib)
     assert "#fff" in svg
     assert "#000" in svg
 

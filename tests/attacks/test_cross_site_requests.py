@@ -215,7 +215,7 @@ async def test_no_form_is_sent_by_opening_an_address(scene: Scene) -> None:
     before = await _everything(scene.server)
     for path in ("/account/sessions/end", "/account/applications/revoke", "/account/second-factor", "/sign-out/x"):
         query = urlencode({**form.fields, "client_id": scene.rp.client_id, "decision": "sign-out"})
-        assert (await scene.person.http.get(f"{path}?{query}")).status_code == 405
+        assert (await scene.person.http.get(f"{path}?{query}")).status_code in (400, 405)
     assert await _everything(scene.server) == before
 
 

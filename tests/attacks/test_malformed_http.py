@@ -326,3 +326,14 @@ def test_nothing_above_was_an_internal_error(server: ServerProcess) -> None:
     check_alive(server)
     assert "Traceback" not in server.log
     assert "a request failed" not in server.log
+
+
+@pytest.mark.parametrize("rest", [b"", b"grant_type=", b"x" * 20], ids=["no body", "a part", "more of it"])
+def test_a_request_behind_another_has_a_deadline_of_its_own(server: ServerProcess, rest: bytes) -> None:
+    """The end of the first request must not stop the clock of the second, which came in the same piece."""
+    first = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    second = b"POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n" + FORM.encode() + b"\r\n" + rest
+    began = time.monotonic()
+    answer = exchange(server, first + second)
+    assert status_of(answer) == 200
+    assert time.monotonic() - began < REQUEST_SECONDS + 3

@@ -204,6 +204,14 @@ async def test_an_algorithm_that_was_switched_off_is_an_error_and_burns_nothing(
     assert (await rp.refresh(tokens["refresh_token"])).status_code == 200
 
 
+async def test_a_hint_of_another_client_is_refused(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    """C086: the hint was issued to the client that shows it."""
+    tokens = await rp.sign_in(person)
+    other = RelyingParty(server, "other", await server.add_client("other"))
+    await person.visit(other.url(id_token_hint=tokens["id_token"]))
+    assert person.answer()["error"] == "invalid_request"
+
+
 async def test_an_access_token_is_no_id_token_hint(person: Person, rp: RelyingParty) -> None:
     """RFC 8725 section 3.11."""
     tokens = await rp.sign_in(person)

@@ -104,3 +104,12 @@ async def test_offline_access_outlives_the_sign_out_and_online_access_does_not(
     assert (await rp.refresh(online["refresh_token"])).json()["error"] == "invalid_grant"
     assert (await rp.userinfo(online["access_token"])).status_code == 401
     assert (await rp.refresh(offline["refresh_token"])).status_code == 200
+
+
+async def test_a_token_whose_successor_was_used_is_reused_however_soon(person: Person, rp: RelyingParty) -> None:
+    """RFC 9700 section 4.14.2: whoever used the successor got the answer, so the retry is somebody else's."""
+    first = await rp.sign_in(person)
+    second = (await rp.refresh(first["refresh_token"])).json()
+    third = (await rp.refresh(second["refresh_token"])).json()
+    assert (await rp.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await rp.refresh(third["refresh_token"])).json()["error"] == "invalid_grant"

@@ -108,3 +108,53 @@ async def test_a_confirmation_of_another_browser_is_refused(
         assert other.response.status_code == 403
     await person.visit(rp.url())
     assert "code" in person.answer()
+
+
+async def test_a_form_of_another_site_signs_nobody_out(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    """Section 6: a POST from elsewhere comes without cookies (SameSite=Lax), so the browser is asked to come again."""
+    tokens = await rp.sign_in(person)
+    async with server.http() as elsewhere:
+        answer = await elsewhere.post(
+            "/end-session", data={"ui_locales": "en"}, headers={"sec-fetch-site": "cross-site"}
+        )
+        assert answer.status_code == 303
+        assert "set-cookie" not in answer.headers
+    await person.visit(answer.headers["location"])
+    assert person.title == "Sign out"
+    assert (await rp.userinfo(tokens["access_token"])).status_code == 200
+    await person.visit(answer.headers["location"])
+    assert person.title == "This page is no longer valid"
+
+
+async def test_a_client_may_send_its_hint_by_post(server: RunningServer, person: Person, rp: RelyingParty) -> None:
+    """Section 2: GET and POST."""
+    tokens = await rp.sign_in(person)
+    form = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": BACK, "state": "s"}
+    async with server.http() as elsewhere:
+        answer = await elsewhere.post("/end-session", data=form)
+    await person.visit(answer.headers["location"])
+    assert person.left_for == BACK + "?state=s"
+    assert (await rp.userinfo(tokens["access_token"])).status_code == 401
+    await person.visit("/account")
+    assert person.title == "Sign in"
+
+
+async def test_signing_out_ends_a_sign_in_that_lay_idle(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    tokens = await rp.sign_in(person)
+    server.clock.advance(2000)
+    assert (await rp.refresh(tokens["refresh_token"])).status_code == 200
+    await person.visit(_url(id_token_hint=tokens["id_token"]))
+    assert person.title == "Signed out"
+    assert (await rp.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_hint_does_not_end_a_live_sign_in_of_another_browser(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    tokens = await rp.sign_in(person)
+    async with Person(server) as other:
+        await other.visit(_url(id_token_hint=tokens["id_token"]))
+        assert other.title == "Signed out"
+    assert (await rp.userinfo(tokens["access_token"])).status_code == 200

@@ -1,6 +1,7 @@
 """The databases: transactions, migrations, locks, clearing away."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,20 @@ async def test_a_postgresql_that_does_not_answer_is_said_so(settings_for: Settin
     with pytest.raises(DatabaseUnavailableError):
         await database.run(versions.bump)
     await database.close()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o000])
+async def test_nobody_else_can_read_the_embedded_database(tmp_path: Path, umask: int) -> None:
+    """It holds password hashes and sealed keys."""
+    before = os.umask(umask)
+    try:
+        opened = SQLiteDatabase(tmp_path / "data" / "ostiary.db", is_server=True)
+        await opened.run(migrations.upgrade)
+        files = list((tmp_path / "data").glob("ostiary.db*"))
+        modes = {file.name: file.stat().st_mode & 0o077 for file in files if not file.name.endswith("-lock")}
+        assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+        await opened.close()
+    finally:
+        os.umask(before)
+    assert set(modes.values()) == {0}
+    assert {"ostiary.db", "ostiary.db-wal"} <= set(modes)

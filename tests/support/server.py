@@ -132,6 +132,11 @@ class RunningServer:
         await self.run(work)
         self.services.registry.clear()
 
+    async def disable_client(self, client_id: str) -> None:
+        """Disable a client as the command line does: the server finds out by itself."""
+        now = self.clock.now()
+        await self.run(lambda db: clients.set_disabled(db, client_id, now, now=now))
+
     async def add_service(self, client_id: str = "service", **metadata: Any) -> str:
         """Register a backend service and return its secret."""
         metadata = {"grant_types": ["client_credentials"], "response_types": [], "scope": "read:things", **metadata}
