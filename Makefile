@@ -67,6 +67,6 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@touch $@
 
 node_modules/.stamp: package.json package-lock.json
-	@command -v npm > /dev/null || sh scripts/provision
+	@command -v npm > /dev/null || sh scripts/provision npm
 	@if command -v npm > /dev/null; then npm ci --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
 	else echo "npm is missing: the tests with JavaScript clients will fail"; test "$$CI" != true; fi

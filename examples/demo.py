@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ class Demo:
             "OSTIARY_DATA_DIR": str(directory),
             "OSTIARY_BRAND_NAME": "Ostiary demo",
             "OSTIARY_ACCESS_LOG": "off",
+            "PYTHONWARNINGS": "ignore",
         }
 
     def ostiary(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
@@ -65,9 +67,21 @@ class Demo:
         command = [sys.executable, "-m", "uvicorn", module, *arguments]
         self._start(command, self.urls[name] + path, ISSUER=self.urls["server"], API=self.urls["api"], **environment)
 
+    def _check_ports(self) -> None:
+        for name, port in self._ports.items():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    raise SystemExit(
+                        f"port {port} is taken ({name}): stop what uses it; --port moves the server"
+                    ) from None
+
     def start(self) -> dict[str, str]:
         """Start everything and return what a person needs to know."""
         urls = self.urls
+        self._check_ports()
         self._start([OSTIARY, "serve"], urls["server"] + "/health/ready")
         password = secrets.token_urlsafe(15)
         email = f"demo-{secrets.token_hex(3)}@example.com"
@@ -146,6 +160,7 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt), running(ports, arguments.directory) as (demo, facts):
         print(f"\nSingle-page app   {demo.urls['spa']}")
         print(f"Relying party     {demo.urls['shop']}")
+        print(f"API               {demo.urls['api']}/things   (401 without a token)")
         print(f"Your account      {demo.urls['server']}/account")
         print(f"Sign in as        {facts['email']}   password {facts['password']}")
         print(f"Backend service   {demo.run_service(facts)}\n", flush=True)

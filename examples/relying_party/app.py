@@ -30,7 +30,10 @@ oauth.register(
 )
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Example shop</title>
-<meta name="viewport" content="width=device-width"><body><h1>Example shop</h1>{}</body></html>"""
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/style.css">
+<body><main><h1>Example shop</h1>{}</main></body></html>"""
+STYLE = """:root { color-scheme: light dark; font: 1.0625rem/1.5 system-ui, sans-serif; }
+main { max-inline-size: 32rem; margin: 4rem auto; padding: 0 1rem; }"""
 
 
 async def home(request: Request) -> Response:
@@ -54,7 +57,8 @@ async def callback(request: Request) -> Response:
     try:
         token = await oauth.ostiary.authorize_access_token(request)
     except OAuthError as error:
-        return HTMLResponse(PAGE.format(f"<p>{html.escape(error.error)}</p>"), 400)
+        text = "You did not allow the sign-in." if error.error == "access_denied" else html.escape(error.error)
+        return HTMLResponse(PAGE.format(f'<p>{text}</p><p><a href="/">Back</a></p>'), 400)
     if request.query_params.get("iss") != ISSUER:  # RFC 9207 section 2.4
         return HTMLResponse(PAGE.format("<p>The answer came from somebody else.</p>"), 400)
     # With a code flow, claims about the person come from UserInfo (OpenID Connect Core section 5.4).
@@ -64,6 +68,11 @@ async def callback(request: Request) -> Response:
     request.session["user"] = {name: claims.get(name) for name in ("sub", "name", "email")}
     request.session["id_token"] = token["id_token"]
     return RedirectResponse("/", 303)
+
+
+async def style(_request: Request) -> Response:
+    """Return the stylesheet."""
+    return Response(STYLE, media_type="text/css")
 
 
 async def logout(request: Request) -> Response:
@@ -83,6 +92,7 @@ app = Starlette(
         Route("/login", login),
         Route("/callback", callback),
         Route("/logout", logout),
+        Route("/style.css", style),
     ],
     middleware=[
         Middleware(

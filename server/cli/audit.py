@@ -1,6 +1,7 @@
 """`ostiary audit`: the audit log."""
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 
 from server.accounts import user as people
 from server.cli.running import Json, print_rows, refuse, transact
-from server.pages.account import moment
+from server.events.names import Event
 from server.storage import audit
 
 MAX_DIGITS = 12
@@ -28,6 +29,8 @@ def list_events(
 ) -> None:
     """List events, the newest first."""
     start = None if since is None else _seconds(since)
+    if event is not None and event not in {known.value for known in Event}:
+        refuse(f"there is no event {event}: choose one of {', '.join(sorted(Event))}")
 
     def work(db: Connection) -> list[dict[str, Any]]:
         user_id = None
@@ -35,10 +38,13 @@ def list_events(
             person = people.find(db, user) or people.find_by_login(db, user)
             user_id = user if person is None else person.id
         rows = audit.list_rows(db, user_id=user_id, event=event, since=start, limit=limit)
-        return [{**row, "when": moment(row["at"])} for row in rows]
+        return [{**row, "when": f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
 
     columns = ("when", "event", "actor", "user_id", "client_id", "address", "request_id", "details")
-    print_rows(transact(work), columns, as_json=as_json)
+    rows = transact(work)
+    if not as_json:
+        rows = [{**row, "details": json.dumps(row["details"], ensure_ascii=False)} for row in rows]
+    print_rows(rows, columns, as_json=as_json)
 
 
 def _seconds(text: str) -> int:

@@ -1,15 +1,14 @@
 """`ostiary db`: the migrations."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
-from server.cli.running import Json, print_record, refuse, say, transact
+from server.cli.running import Json, loaded, missing_database, print_record, refuse, say, transact
 from server.storage import migrations
-
-T = TypeVar("T")
+from server.storage.database import copy_sqlite
 
 app = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
 
@@ -25,19 +24,34 @@ def upgrade(*, as_json: Json = False) -> None:
 
     if not as_json:
         say("Applying migrations ...")
-    before, after = _on_any_database(work)
+    before, after = transact(work, migrate=False, create=True)
     print_record({"before": before, "after": after}, as_json=as_json)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; must not exist yet.", metavar="FILE")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Copy the embedded database, also while the server runs. For PostgreSQL use pg_dump."""
+    settings = loaded().settings
+    problem = missing_database(settings)
+    if not settings.is_sqlite:
+        refuse("the database is PostgreSQL: use pg_dump")
+    if problem is not None:
+        refuse(problem)
+    try:
+        copy_sqlite(settings.sqlite_path, file)
+    except OSError as error:
+        refuse(f"{file}: {error.strerror}")
+    print_record({"file": str(file), "bytes": file.stat().st_size}, as_json=as_json)
 
 
 @app.command()
 def check(*, as_json: Json = False) -> None:
     """Say whether all migrations are applied; exit code 1 where not."""
-    applied, is_applied = _on_any_database(lambda db: (migrations.applied(db), migrations.check_applied(db)))
+    applied, is_applied = transact(lambda db: (migrations.applied(db), migrations.check_applied(db)), migrate=False)
     print_record({"applied": applied, "newest": migrations.newest()}, as_json=as_json)
     if not is_applied:
         refuse("the database lacks migrations: run `ostiary db upgrade`")
-
-
-def _on_any_database(work: Callable[[Connection], T]) -> T:
-    """Run work on a database that may lack migrations."""
-    return transact(work, migrate=False)

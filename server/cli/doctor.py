@@ -11,14 +11,16 @@ from clients.client import Client
 from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, SigningKey
 from server.app import database_of
-from server.cli.running import Json, loaded, now, print_json
+from server.cli.running import Json, loaded, missing_database, now, print_json
 from server.root_key import sealer_of
 from server.settings import Loaded, Settings, SettingsError
 from server.storage import clients, migrations, signing_keys, totp_devices
 from server.storage.database import DatabaseUnavailableError
 
-Line = tuple[str, bool, str]
+Line = tuple[str, bool | None, str]
+"""What was looked at; whether it is fine, None: it works, but should be different; what to know or do."""
 CLOCK_SECONDS = 5
+MARKS = {True: "ok  ", None: "warn", False: "FAIL"}
 MIGRATIONS = {
     migrations.State.APPLIED: "applied",
     migrations.State.MISSING: "missing: run `ostiary db upgrade`, or start the server on SQLite",
@@ -30,11 +32,16 @@ def doctor(*, as_json: Json = False) -> None:
     """Check configuration, database, migrations, keys, issuer and clock; exit code 1 on a failure."""
     lines = list(_check(loaded()))
     if as_json:
-        print_json([{"check": name, "ok": is_ok, "detail": detail} for name, is_ok, detail in lines])
+        print_json(
+            [
+                {"check": name, "ok": is_ok is not False, "warning": is_ok is None, "detail": detail}
+                for name, is_ok, detail in lines
+            ]
+        )
     else:
         for name, is_ok, detail in lines:
-            sys.stdout.write(f"{'ok  ' if is_ok else 'FAIL'}  {name}: {detail}\n")
-    if not all(is_ok for _, is_ok, _ in lines):
+            sys.stdout.write(f"{MARKS[is_ok]}  {name}: {detail}\n")
+    if any(is_ok is False for _, is_ok, _ in lines):
         raise typer.Exit(1)
 
 
@@ -47,16 +54,34 @@ def _check(configuration: Loaded) -> Iterator[Line]:
         f"unknown variables: {unknown}: `ostiary settings` lists them all" if unknown else "valid",
     )
     yield "issuer", True, settings.issuer if settings.is_https else f"{settings.issuer} (http: only for this machine)"
+    if settings.is_https and not settings.trusted_proxies:
+        yield "proxy", None, "no address is trusted, so all visitors seem to be one: set OSTIARY_TRUSTED_PROXIES"
+    if settings.rate_limits is False:
+        yield "throttling", None, "guesses are not slowed down: remove OSTIARY_RATE_LIMITS"
+    yield _check_hashing(settings)
     try:
         sealer = sealer_of(settings)
         yield "root key", True, "readable"
     except SettingsError as error:
         yield "root key", False, str(error)
         return
+    problem = missing_database(settings)
+    if problem is not None:
+        yield "database", False, problem
+        return
     try:
         yield from asyncio.run(_check_database(settings, sealer))
     except DatabaseUnavailableError as error:
         yield "database", False, f"does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running"
+
+
+def _check_hashing(settings: Settings) -> Line:
+    # OWASP ASVS 5.0 appendix C: t=1 with 46 MiB, t=2 with 19 MiB, t>=3 with 12 MiB
+    passes, kib = settings.argon2_time_cost, settings.argon2_memory_kib
+    least = {1: 47_104, 2: 19_456}.get(passes, 12_288)
+    is_strong = kib >= least
+    mend = "" if is_strong else f": OSTIARY_ARGON2_MEMORY_KIB should be {least}"
+    return "password hashing", is_strong or None, f"argon2id, {passes} passes, {kib} KiB{mend}"
 
 
 async def _check_database(settings: Settings, sealer: Sealer) -> list[Line]:

@@ -56,9 +56,24 @@ def sealer(settings: Settings) -> Sealer:
         refuse(str(error))
 
 
-def transact(work: Callable[[Connection], T], settings: Settings | None = None, *, migrate: bool = True) -> T:
-    """Run work in one transaction, beside a running server. The embedded database is made if there is none."""
+def missing_database(settings: Settings) -> str | None:
+    """Say that the embedded database is not there; None where it is. A typing error must not make an empty one."""
+    if not settings.is_sqlite or settings.sqlite_path.exists():
+        return None
+    return (
+        f"there is no database at {settings.sqlite_path.resolve()}: start the server or run `ostiary db upgrade`, "
+        "or set OSTIARY_DATA_DIR or OSTIARY_CONFIG as the server has it"
+    )
+
+
+def transact(
+    work: Callable[[Connection], T], settings: Settings | None = None, *, migrate: bool = True, create: bool = False
+) -> T:
+    """Run work in one transaction, beside a running server."""
     configuration = settings or loaded().settings
+    problem = missing_database(configuration)
+    if problem is not None and not create:
+        refuse(problem)
 
     async def run() -> T:
         database = database_of(configuration, is_server=False)

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import socket
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 import uvicorn
@@ -40,6 +42,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     configuration = loaded()
     settings = configuration.settings
     warn_of_unknown(configuration)
+    _check_port(settings)
     root = sealer(settings)
     try:
         link = asyncio.run(_prepare(settings, root))
@@ -49,6 +52,20 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
         refuse(f"the database does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running")
     _greet(settings, link)
     _run(settings)
+
+
+def _check_port(settings: Settings) -> None:
+    """Refuse a port that is taken, before anything is made or printed."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            refuse(
+                f"cannot listen on {settings.host} port {settings.port} ({error.strerror}): choose another one with "
+                "OSTIARY_HOST and OSTIARY_PORT, and OSTIARY_ISSUER with it"
+            )
 
 
 async def _prepare(settings: Settings, root: Sealer) -> str | None:
@@ -90,6 +107,9 @@ def _first_administrator(db: Connection) -> str | None:
 
 def _greet(settings: Settings, link: str | None) -> None:
     say(f"Ostiary is starting at {settings.issuer}")
+    port = urlsplit(settings.issuer).port
+    if not settings.is_https and port is not None and port != settings.port:
+        say(f"warning: it listens on port {settings.port}, but OSTIARY_ISSUER says {port}: links will lead there")
     say(f"  your account   {settings.url('/account')}")
     say(f"  discovery      {settings.url('/.well-known/openid-configuration')}")
     if link is not None:

@@ -8,9 +8,10 @@ connection. The work function is the same.
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -248,6 +249,19 @@ def lock_for_transaction(db: Connection, number: int) -> None:
     """
     if db.dialect.name == "postgresql":
         db.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a database that may be in use, whole and consistent, to a new file that only its owner can read.
+
+    Raises FileExistsError and other OSErrors.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+    with (
+        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as here,
+        closing(sqlite3.connect(target)) as there,
+    ):
+        here.backup(there)
 
 
 def _make_private(path: Path) -> None:

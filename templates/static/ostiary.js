@@ -7,6 +7,7 @@ for (const button of document.querySelectorAll(".show-password")) {
     const hide = input.type === "text";
     input.type = hide ? "password" : "text";
     button.textContent = hide ? button.dataset.show : button.dataset.hide;
+    button.setAttribute("aria-label", hide ? button.dataset.showLabel : button.dataset.hideLabel);
     input.focus();
   });
 }

@@ -50,4 +50,6 @@ def ostiary(settings_for: SettingsFor, tmp_path: Path, monkeypatch: pytest.Monke
         "OSTIARY_ARGON2_TIME_COST": "1",
         "OSTIARY_ARGON2_MEMORY_KIB": "8",
     }
-    return CommandLine({name: value for name, value in environment.items() if value})
+    command_line = CommandLine({name: value for name, value in environment.items() if value})
+    command_line.json("db", "upgrade")
+    return command_line

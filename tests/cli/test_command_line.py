@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -251,7 +252,15 @@ def test_migrations_are_applied_and_checked(ostiary: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_database_without_migrations_is_told(ostiary: CommandLine) -> None:
+def test_a_database_without_migrations_is_told(ostiary: CommandLine, settings_for: SettingsFor) -> None:
+    path = settings_for().sqlite_path
+    for file in path.parent.glob("ostiary.db*"):
+        file.unlink()
+    assert "there is no database at" in ostiary.refusal("db", "check")
+    assert "there is no database at" in ostiary.refusal("user", "list")
+    assert "FAIL  database: there is no database at" in ostiary.run("doctor").stdout
+    assert not path.exists()
+    path.touch()
     result = ostiary.run("db", "check")
     assert result.exit_code == 1
     assert "ostiary db upgrade" in result.stderr
@@ -322,3 +331,36 @@ def test_the_installed_command_starts_quickly(ostiary: CommandLine) -> None:
     assert result.returncode == 0
     assert "serve" in result.stdout
     assert ostiary.environment
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_embedded_database_is_copied_whole(ostiary: CommandLine, tmp_path: Path, settings_for: SettingsFor) -> None:
+    ostiary.json("user", "create", "ada@example.com", "--password-stdin", stdin=PASSWORD)
+    copy = tmp_path / "copy.db"
+    assert ostiary.json("db", "backup", str(copy))["bytes"] > 0
+    assert copy.stat().st_mode & 0o077 == 0
+    assert "File exists" in ostiary.refusal("db", "backup", str(copy))
+    assert "No such file" in ostiary.refusal("db", "backup", str(tmp_path / "nowhere" / "copy.db"))
+    ostiary.json("user", "delete", "ada@example.com")
+    path = settings_for().sqlite_path
+    for file in path.parent.glob("ostiary.db*"):
+        file.unlink()
+    copy.rename(path)
+    assert [person["email"] for person in ostiary.json("user", "list")] == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_postgresql_is_backed_up_by_its_own_means(ostiary: CommandLine, tmp_path: Path) -> None:
+    assert "pg_dump" in ostiary.refusal("db", "backup", str(tmp_path / "copy.db"))
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_happens(ostiary: CommandLine) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"cannot listen on 127.0.0.1 port {port}" in ostiary.refusal("serve", "--port", port)
+
+
+def test_an_event_that_does_not_exist_is_no_empty_list(ostiary: CommandLine) -> None:
+    assert "sign_in.failed" in ostiary.refusal("audit", "list", "--event", "key.revoked")
