@@ -65,4 +65,4 @@ async def test_a_denial_reaches_the_relying_party(shop: str, visitor: Visitor) -
     assert visitor.left_for is not None
     refused = await visitor.http.get(visitor.left_for)
     assert refused.status_code == 400
-    assert "access_denied" in refused.text
+    assert "You did not allow the sign-in" in refused.text
