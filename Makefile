@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help run demo test check quick install dev format bench lock provision
+.PHONY: help run demo test check quick install dev format catalogues bench lock provision
 .DEFAULT_GOAL := help
 # Two package managers at once would wait for each other's locks.
 .NOTPARALLEL:
@@ -23,7 +23,7 @@ demo: dev node_modules/.stamp ## Start the server and the example clients, ready
 	@exec $(BIN)/python examples/demo.py
 
 test: dev provision node_modules/.stamp ## Run every test, on SQLite and PostgreSQL, in Chromium, with foreign clients
-	@$(BIN)/python -m pytest -p tests.support.complete_run
+	@$(BIN)/python -m pytest -p tests.support.complete_run -n auto --maxprocesses=8 --dist loadfile
 
 check: dev ## Check format, lint, types and import rules, then run the quick tests
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
@@ -34,6 +34,9 @@ check: dev ## Check format, lint, types and import rules, then run the quick tes
 
 format: dev ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+catalogues: dev ## Collect the texts for people and bring the translations up to date
+	@$(BIN)/python -m scripts.catalogues
 
 bench: dev provision ## Measure
 	@$(BIN)/python benchmarks/run.py

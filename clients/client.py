@@ -139,6 +139,11 @@ class Client(ClientMixin):
         return None if value is None else bool(value)
 
     @property
+    def require_mfa(self) -> bool:
+        """Whether people need a second factor to sign in to it, whatever the server's policy says."""
+        return bool(self.metadata.get("require_mfa", False))
+
+    @property
     def skip_consent(self) -> bool:
         """Whether it is first-party, so that people are not asked."""
         return bool(self.metadata.get("skip_consent", False))

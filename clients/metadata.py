@@ -209,6 +209,7 @@ MEMBERS: dict[str, Callable[[str, Any], Any]] = {
     "default_acr_values": _texts,
     "require_auth_time": _boolean,
     "require_pkce": _boolean,
+    "require_mfa": _boolean,
     "skip_consent": _boolean,
     "may_introspect": _boolean,
     "access_token_seconds": _seconds(MAX_ACCESS_TOKEN_SECONDS, 10),

@@ -1,4 +1,4 @@
-"""What a server process does beside answering: noticing changes, rotating keys, clearing away what is over."""
+"""What a server process does beside answering: noticing changes, rotating keys, mail, clearing what is over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,10 @@ from keys.keyset import KeySet
 from keys.rotation import plan
 from keys.sealing import SealError
 from keys.signing_key import SigningKey
+from server.accounts import lifecycle
+from server.mail.delivery import Delivery
 from server.observability.logging import logger
+from server.pages import devices
 from server.protocol.services import Services
 from server.storage import purge, scopes, signing_keys, versions
 from server.storage.database import DatabaseUnavailableError
@@ -18,6 +21,7 @@ from server.tokens import key_rotation
 POLL_SECONDS = 0.5
 """A change made on one node is seen on all within this time, and well within a second."""
 ROTATION_CHECK_SECONDS = 15
+MAIL_SECONDS = 1.0
 
 
 class Background:
@@ -27,6 +31,9 @@ class Background:
         self._services = services
         self._version = self._keys_version = -1
         self._tasks: list[asyncio.Task[None]] = []
+        self._mail = Delivery(
+            services.settings, services.database, services.sealer, services.clock, describe_device=devices.describe
+        )
 
     async def start(self) -> None:
         """Make and load what the first request needs, then start the loops."""
@@ -37,6 +44,7 @@ class Background:
             asyncio.create_task(_repeat(self.refresh, POLL_SECONDS)),
             asyncio.create_task(_repeat(self.rotate, ROTATION_CHECK_SECONDS)),
             asyncio.create_task(_repeat(self.purge, settings.purge_interval_seconds)),
+            asyncio.create_task(_repeat(self._mail.start_due, MAIL_SECONDS)),
         ]
 
     async def stop(self) -> None:
@@ -44,6 +52,7 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._mail.stop()
 
     async def refresh(self) -> None:
         """Forget what has changed in the database: clients, scopes, keys."""
@@ -76,6 +85,8 @@ class Background:
     async def purge(self) -> None:
         """Delete what is over, a bounded batch at a time."""
         while await self._services.database.run(lambda db: purge.purge_batch(db, self._services.clock.now())):
+            await asyncio.sleep(0.05)
+        while await self._services.database.run(lambda db: lifecycle.erase_due(db, self._services.clock.now())):
             await asyncio.sleep(0.05)
 
 

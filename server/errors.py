@@ -5,15 +5,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.accounts.passwords import PasswordHasherBusyError
+from server.languages import Message as _
 from server.observability.logging import logger
 from server.pages.visit import PageError, Visit
 from server.protocol.errors import OAuth2Error
 from server.protocol.request import BodyTooLargeError
 from server.protocol.response import error_answer, to_response
+from server.protocol.services import services_of
 from server.storage.database import DatabaseUnavailableError
 
 RETRY_SECONDS = 2
-_PLAIN = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_PLAIN = {404: _("There is nothing at this address."), 405: _("This address does not take that method.")}
 
 
 def wants_page(request: Request) -> bool:
@@ -34,19 +36,19 @@ def oauth_error(request: Request, error: Exception) -> Response:
         raise TypeError from error
     if wants_page(request):
         text = str(error.description or error.error)
-        return _page(request, error.status_code, "The request could not be read", text)
+        return _page(request, error.status_code, _("The request could not be read"), text)
     return to_response(error_answer(error))
 
 
 def too_large(request: Request, _error: Exception) -> Response:
     """Answer a body that is too large: 413."""
-    return _say(request, 413, "invalid_request", "The request is too large")
+    return _say(request, 413, "invalid_request", _("The request is too large"))
 
 
 def unavailable(request: Request, error: Exception) -> Response:
     """Answer when the database or the password pool cannot keep up: 503, and when to come back."""
     logger().warning("unavailable", cause=str(error), request_id=request.scope.get("request_id", ""))
-    response = _say(request, 503, "temporarily_unavailable", "The server cannot answer right now")
+    response = _say(request, 503, "temporarily_unavailable", _("The server cannot answer right now"))
     response.headers["retry-after"] = str(RETRY_SECONDS)
     return response
 
@@ -55,7 +57,7 @@ def http_error(request: Request, error: Exception) -> Response:
     """Answer 404 and 405."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    response = _say(request, status, "invalid_request", _PLAIN.get(status, "The request cannot be answered."))
+    response = _say(request, status, "invalid_request", _PLAIN.get(status, _("The request cannot be answered.")))
     for name, value in headers.items():
         response.headers[name] = value
     return response
@@ -65,19 +67,28 @@ def internal_error(request: Request, error: Exception) -> Response:
     """Answer a bug: 500 with the request id, under which the log has the cause."""
     request_id = request.scope.get("request_id", "")
     logger().error("a request failed", exc_info=error, request_id=request_id, path=request.scope["path"])
-    return _say(request, 500, "server_error", "Something went wrong on our side")
+    return _say(request, 500, "server_error", _("Something went wrong on our side"))
+
+
+def is_api(request: Request) -> bool:
+    """Whether the answer is one of the JSON API, whose errors have a form of their own."""
+    prefix = services_of(request).settings.issuer_path
+    return bool(request.scope["path"].startswith(f"{prefix}/api/"))
 
 
 def _say(request: Request, status: int, error: str, text: str) -> Response:
+    if is_api(request):
+        return JSONResponse({"detail": text}, status, headers={"cache-control": "no-store"})
     if wants_page(request):
-        return _page(request, status, text.rstrip("."), text)
+        return _page(request, status, text, text)
     body = {"error": error, "error_description": text}
     return JSONResponse(body, status, headers={"cache-control": "no-store"})
 
 
 def _page(request: Request, status: int, title: str, message: str) -> Response:
-    what_to_do = "Go back and try again. If it happens again, tell support the request number below."
-    return Visit.of(request).error(PageError(status, title, message, what_to_do))
+    what_to_do = _("Go back and try again. If it happens again, tell support the request number below.")
+    visit = Visit.of(request)
+    return visit.error(PageError(status, visit.say(title).rstrip("."), message, what_to_do))
 
 
 HANDLERS = {

@@ -11,12 +11,25 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from server.api.routes import Api
 from server.endpoints.authorization import authorization
 from server.endpoints.health import live, ready
 from server.endpoints.metadata import metadata
 from server.endpoints.token import token
 from server.middleware.cross_origin import readable_everywhere
-from server.pages import account, home, register, set_password, sign_out
+from server.pages import confirm_email, forgot_password, home, register, set_password, sign_out, verify_email
+from server.pages.account import (
+    applications,
+    data,
+    delete,
+    email,
+    log,
+    overview,
+    password,
+    profile,
+    security,
+    sessions,
+)
 from server.pages.render import Renderer
 from server.pages.steps import show_interaction, take_interaction
 from server.protocol.extension import Endpoint, Extension
@@ -39,13 +52,40 @@ PAGES: tuple[tuple[str, tuple[str, ...], Handler], ...] = (
     ("/interaction/{id}/{step}", ("GET",), register.switch),
     ("/sign-out/{ticket}", ("GET",), sign_out.resume),
     ("/sign-out/{ticket}", ("POST",), sign_out.sign_out),
-    ("/account", ("GET",), account.account),
+    ("/account", ("GET",), overview.show),
     ("/account/register", ("GET",), register.begin),
+    ("/account/verify-email", ("GET",), verify_email.show),
+    ("/account/verify-email", ("POST",), verify_email.take),
+    ("/account/verify-email/resend", ("POST",), verify_email.resend),
+    ("/account/confirm-email", ("GET",), confirm_email.show),
+    ("/account/confirm-email", ("POST",), confirm_email.take),
+    ("/account/forgot-password", ("GET",), forgot_password.show),
+    ("/account/forgot-password", ("POST",), forgot_password.take),
     ("/account/set-password", ("GET",), set_password.show),
     ("/account/set-password", ("POST",), set_password.take),
-    ("/account/second-factor", ("POST",), account.enrol),
-    ("/account/sessions/end", ("POST",), account.end_session),
-    ("/account/applications/revoke", ("POST",), account.revoke_application),
+    ("/account/profile", ("GET",), profile.show),
+    ("/account/profile", ("POST",), profile.take),
+    ("/account/email", ("GET",), email.show),
+    ("/account/email", ("POST",), email.take),
+    ("/account/security", ("GET",), security.show),
+    ("/account/password", ("GET",), password.show),
+    ("/account/password", ("POST",), password.take),
+    ("/account/second-factor", ("POST",), security.enrol),
+    ("/account/second-factor/rename", ("POST",), security.rename),
+    ("/account/second-factor/remove", ("POST",), security.remove),
+    ("/account/second-factor/email", ("POST",), security.enable_email),
+    ("/account/recovery-codes", ("POST",), security.make_codes),
+    ("/account/trusted-browsers/forget", ("POST",), security.forget_browsers),
+    ("/account/sessions", ("GET",), sessions.show),
+    ("/account/sessions/end", ("POST",), sessions.end),
+    ("/account/sessions/end-others", ("POST",), sessions.end_others),
+    ("/account/applications", ("GET",), applications.show),
+    ("/account/applications/revoke", ("POST",), applications.revoke),
+    ("/account/log", ("GET",), log.show),
+    ("/account/data", ("GET",), data.show),
+    ("/account/data/download", ("POST",), data.download),
+    ("/account/delete", ("GET",), delete.show),
+    ("/account/delete", ("POST",), delete.take),
     ("/health/live", ("GET",), live),
     ("/health/ready", ("GET",), ready),
     ("/static/brand.css", ("GET",), home.brand_stylesheet),
@@ -66,6 +106,7 @@ def build(settings: Settings, extensions: tuple[Extension, ...], renderer: Rende
     routes: list[BaseRoute] = [_route(prefix, endpoint) for endpoint in ordered]
     routes += _well_known(settings)
     routes += [Route(prefix + path, handler, methods=list(methods)) for path, methods, handler in PAGES]
+    routes.append(Route(prefix + "/api/{rest:path}", Api(prefix)))  # has its own table of contents
     routes.append(Mount(f"{prefix}/static", StaticFiles(directory=renderer.static_directory)))
     return routes
 

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from server.languages.language import CATALOGUES, UnknownLanguageError, find_catalogue
+from server.mail_settings import parse_sender, parse_smtp_url
+
 PREFIX = "OSTIARY_"
 CONFIG_FILE = "ostiary.toml"
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -45,7 +48,16 @@ class Registration(StrEnum):
     """Whether people may make their own account."""
 
     OPEN = "open"
+    INVITE = "invite"
     CLOSED = "closed"
+
+
+class EmailVerification(StrEnum):
+    """Whether an e-mail address must be proven."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 class LogFormat(StrEnum):
@@ -106,18 +118,56 @@ class Settings(BaseModel):
     rsa_bits: int = Field(2048, ge=2048, le=4096, description="size of new RSA keys")
 
     mfa: Mfa = Field(Mfa.OPTIONAL, description="second factor: off, optional (offered), required (enforced at sign-in)")
+    mfa_roles: Words = Field((), description="roles whose holders need a second factor, whatever OSTIARY_MFA says")
+    passkeys: bool = Field(True, description="sign-in and second factor with passkeys (WebAuthn)")
+    email_codes: bool = Field(False, description="codes by e-mail as a second factor, weaker than the others")
+    trusted_browser_seconds: int = Field(
+        2_592_000,
+        ge=0,
+        le=31_536_000,
+        description="how long a browser that a person trusts needs no second factor; 0: never",
+    )
     totp_previous_steps: int = Field(1, ge=0, le=2, description="how many earlier 30-second steps a code may come from")
     pkce: Pkce = Field(Pkce.ALWAYS, description="who must use PKCE: always, or public (only public clients)")
-    registration: Registration = Field(Registration.OPEN, description="self-registration: open or closed")
+    registration: Registration = Field(
+        Registration.OPEN, description="self-registration: open, invite (with a link), closed"
+    )
+    email_verification: EmailVerification = Field(
+        EmailVerification.OPTIONAL,
+        description="verification of e-mail addresses: off, optional (a mail is sent), required (before the first use)",
+    )
+    default_role: str = Field("user", max_length=64, description="role of people who register; empty: none")
+    invitation_seconds: int = Field(604_800, ge=300, le=7_776_000, description="life of an invitation link")
+    verification_seconds: int = Field(86_400, ge=300, le=604_800, description="life of an e-mail verification link")
+    password_link_seconds: int = Field(1800, ge=300, le=86_400, description="life of a mailed link for a new password")
+    deletion_grace_seconds: int = Field(
+        1_209_600,
+        ge=0,
+        le=31_536_000,
+        description="time before a deleted account is erased; it can be restored until then",
+    )
     password_min_length: int | None = Field(
         None, ge=8, le=128, description="shortest password; unset: 8 where a second factor is required, else 15"
     )
+    password_max_length: int = Field(256, ge=64, le=1024, description="longest password, in characters")
+    password_character_classes: int = Field(
+        0, ge=0, le=4, description="kinds of characters a password needs: of lower case, upper case, digits, others"
+    )
+    password_strength: int = Field(2, ge=0, le=4, description="least zxcvbn score of a new password; 0: any")
+    password_history: int = Field(0, ge=0, le=24, description="former passwords that cannot be chosen again")
     argon2_time_cost: int = Field(3, ge=1, le=20, description="argon2id passes")
     argon2_memory_kib: int = Field(32_768, ge=8, le=1_048_576, description="argon2id memory of one hash, KiB")
     argon2_parallel: int = Field(0, ge=0, le=64, description="hashes computed at once in a worker; 0: one per core")
     argon2_queue: int = Field(64, ge=1, le=10_000, description="hashes that may wait before sign-in answers 503")
     rate_limits: bool = Field(True, description="throttling of guesses; off only for load tests on loopback")
 
+    languages: Words = Field(
+        ("en", "de"), description="languages of pages and mails, the first for whoever wishes for none of them"
+    )
+    smtp_url: str = Field(
+        "", repr=False, description="smtp://user:password@host:587?tls=starttls (or tls, none); unset: .eml files"
+    )
+    mail_from: str = Field("", description="sender of mails; unset: the brand's name, no-reply@ the issuer's host")
     brand_name: str = Field("Ostiary", min_length=1, max_length=60, description="product name on pages")
     brand_logo_url: str = Field("", description="logo on pages: a path on this server or an https URL")
     brand_color: str = Field("#3b4cca", pattern=r"^#[0-9a-fA-F]{6}$", description="main colour of pages")
@@ -146,7 +196,9 @@ class Settings(BaseModel):
             )
         if not self.rate_limits and urlsplit(self.issuer).hostname not in LOOPBACK_NAMES:
             raise SettingsError("OSTIARY_RATE_LIMITS=off is only for load tests on loopback: remove it")
+        _check_languages(self.languages, self.data_dir)
         _check_brand(self)
+        _check_mail(self)
         return self
 
     @cached_property
@@ -238,12 +290,34 @@ def _check_proxies(proxies: tuple[str, ...]) -> None:
             ) from None
 
 
+def _check_languages(tags: tuple[str, ...], data_dir: Path) -> None:
+    try:
+        for tag in tags:
+            find_catalogue(tag, (data_dir / "languages", CATALOGUES))
+    except UnknownLanguageError as error:
+        raise SettingsError(f"OSTIARY_LANGUAGES: {error}") from None
+    if not tags:
+        raise SettingsError("OSTIARY_LANGUAGES must list a language, such as en")
+
+
 def _check_brand(settings: "Settings") -> None:
     logo = settings.brand_logo_url
     if logo and not (logo.startswith("https://") or (logo.startswith("/") and not logo.startswith("//"))):
         raise SettingsError("OSTIARY_BRAND_LOGO_URL must be a path on this server or start with https://")
     if settings.support_url and not settings.support_url.startswith(("https://", "mailto:")):
         raise SettingsError("OSTIARY_SUPPORT_URL must start with https:// or mailto:")
+
+
+def _check_mail(settings: "Settings") -> None:
+    name = "OSTIARY_SMTP_URL"
+    try:
+        if settings.smtp_url:
+            parse_smtp_url(settings.smtp_url)
+        name = "OSTIARY_MAIL_FROM"
+        if settings.mail_from:
+            parse_sender(settings.mail_from)
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from None
 
 
 class Loaded(BaseModel):

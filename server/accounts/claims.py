@@ -26,8 +26,10 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "email": ("email", "email_verified"),
     "address": ("address",),
     "phone": ("phone_number", "phone_number_verified"),
-    # RFC 9068 section 2.2.3.1 (RFC 7643 section 4.1.2)
+    # What extensions tell about a person (`person_claims`); RFC 9068 section 2.2.3.1 for roles
     "roles": ("roles",),
+    "permissions": ("permissions",),
+    "org": ("org",),
 }
 STANDARD_CLAIMS = (
     "sub",
@@ -41,7 +43,7 @@ _COLUMN_CLAIMS = frozenset({"sub", "email", "email_verified", "updated_at"})
 
 
 def claims_of(user: User) -> dict[str, Any]:
-    """Return every claim that the person has; one without a value is left out (section 5.3.2)."""
+    """Return every standard claim that the person has; one without a value is left out (section 5.3.2)."""
     stored = {name: user.claims[name] for name in STANDARD_CLAIMS if name in user.claims}
     claims = {name: value for name, value in stored.items() if name not in _COLUMN_CLAIMS and value not in (None, "")}
     if "preferred_username" not in claims and user.username is not None:
@@ -56,8 +58,6 @@ def claims_of(user: User) -> dict[str, Any]:
         "email_verified": user.email_verified,
         "updated_at": user.updated_at,
     }
-    if user.roles:
-        claims["roles"] = list(user.roles)
     return claims
 
 

@@ -9,6 +9,9 @@ import re
 import unicodedata
 from contextlib import suppress
 
+from server.languages import Message
+from server.languages import Message as _
+
 MAX_EMAIL_LENGTH = 320
 MAX_LOCAL_LENGTH = 64
 MAX_DOMAIN_LENGTH = 253
@@ -25,6 +28,10 @@ _USERNAME_MARKS = frozenset("._-")
 
 class InvalidIdentifierError(ValueError):
     """The text cannot be an e-mail address or username; the message says why, for people."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 def fold(text: str) -> str:
@@ -44,7 +51,7 @@ def _is_visible(text: str) -> bool:
 
 def _trimmed(text: str) -> str:
     if len(text) > MAX_TYPED_LENGTH:
-        raise InvalidIdentifierError("This is too long.")
+        raise InvalidIdentifierError(_("This is too long."))
     return unicodedata.normalize("NFC", text.strip())
 
 
@@ -59,26 +66,26 @@ def normalize_email(email: str) -> str:
     folded = fold(_trimmed(email))
     local, at, domain = folded.rpartition("@")
     if not at or not local or not domain:
-        raise InvalidIdentifierError("An e-mail address looks like name@example.com.")
+        raise InvalidIdentifierError(_("An e-mail address looks like name@example.com."))
     if not _is_visible(folded) or _NOT_IN_LOCAL_PART.intersection(local):
-        raise InvalidIdentifierError("This e-mail address has a character that cannot be in one.")
+        raise InvalidIdentifierError(_("This e-mail address has a character that cannot be in one."))
     if local.startswith(".") or local.endswith(".") or ".." in local:
-        raise InvalidIdentifierError("This e-mail address has a dot where none can be.")
+        raise InvalidIdentifierError(_("This e-mail address has a dot where none can be."))
     normalized = f"{local}@{_normalize_domain(domain)}"
     if len(local.encode()) > MAX_LOCAL_LENGTH or len(normalized) > MAX_EMAIL_LENGTH:
-        raise InvalidIdentifierError("This e-mail address is too long.")
+        raise InvalidIdentifierError(_("This e-mail address is too long."))
     return normalized
 
 
 def _normalize_domain(domain: str) -> str:
     if len(domain) > MAX_DOMAIN_LENGTH:
-        raise InvalidIdentifierError("This e-mail address is too long.")
+        raise InvalidIdentifierError(_("This e-mail address is too long."))
     with suppress(UnicodeError):  # newer letters than IDNA 2003 knows stay as they are
         domain = domain.encode("idna").decode("ascii").lower()
     for label in domain.split("."):
         is_fine = _ASCII_LABEL.fullmatch(label) if label.isascii() else _is_label_of_letters(label)
         if not is_fine or len(label) > MAX_LABEL_LENGTH:
-            raise InvalidIdentifierError("The part after the @ of this e-mail address is not a domain.")
+            raise InvalidIdentifierError(_("The part after the @ of this e-mail address is not a domain."))
     return domain
 
 
@@ -97,13 +104,18 @@ def normalize_username(username: str) -> str:
     folded = fold(_trimmed(username))
     if not MIN_USERNAME_LENGTH <= len(folded) <= MAX_USERNAME_LENGTH:
         raise InvalidIdentifierError(
-            f"A username has {MIN_USERNAME_LENGTH} to {MAX_USERNAME_LENGTH} letters and digits."
+            _.plural(
+                "A username has %(least)s to %(n)s letter or digit.",
+                "A username has %(least)s to %(n)s letters and digits.",
+                n=MAX_USERNAME_LENGTH,
+                least=MIN_USERNAME_LENGTH,
+            )
         )
     if not all(_is_username_character(character) for character in folded):
-        raise InvalidIdentifierError("A username has only letters, digits, dots, hyphens and underscores.")
+        raise InvalidIdentifierError(_("A username has only letters, digits, dots, hyphens and underscores."))
     if folded.startswith(USER_ID_PREFIX):
         # operators name people by e-mail address, username or id: no name may pass for an id
-        raise InvalidIdentifierError(f"A username cannot start with {USER_ID_PREFIX}.")
+        raise InvalidIdentifierError(_("A username cannot start with %(prefix)s.", prefix=USER_ID_PREFIX))
     return folded
 
 

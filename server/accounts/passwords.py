@@ -1,17 +1,23 @@
-"""Hashing passwords with argon2id (RFC 9106), off the event loop, in a bounded pool with a bounded queue."""
+"""Hashing passwords with argon2id (RFC 9106), off the event loop, in a bounded pool with a bounded queue.
+
+Hashes that came from elsewhere are verified as well, see `foreign_hashes.py`, and ask to be replaced.
+"""
 
 import asyncio
 import base64
 import os
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from server.accounts import foreign_hashes
+from server.accounts.foreign_hashes import ForeignHash, UnreadableHashError
 
 T = TypeVar("T")
 
@@ -32,7 +38,7 @@ class Verification:
 
     is_valid: bool
     needs_rehash: bool = False
-    """Whether the hash was made with weaker parameters than the present ones."""
+    """Whether the hash was made with weaker parameters than the present ones, or by another system."""
 
 
 def prepare(password: str) -> bytes | None:
@@ -70,26 +76,50 @@ class PasswordHasher:
         prepared = prepare(password)
         if prepared is None:
             raise ValueError("a password has 1 to 1024 bytes")
-        return await self._run(lambda: self._argon2.hash(prepared))
+        return await self.run(lambda: self._argon2.hash(prepared))
 
     async def verify(self, password_hash: str | None, password: str) -> Verification:
         """Compare a password with a hash. Raises PasswordHasherBusyError.
 
         No hash (nobody has the account, or it has no password) takes as long as a wrong password.
         """
-        return await self._run(lambda: self._verify(password_hash, prepare(password)))
+        return await self.run(lambda: self._verify(password_hash, password))
 
-    def _verify(self, password_hash: str | None, prepared: bytes | None) -> Verification:
+    async def matches_any(self, password_hashes: Iterable[str], password: str) -> bool:
+        """Whether the password is that of one of the hashes. Raises PasswordHasherBusyError.
+
+        Each is a job of its own: others get their turn in between.
+        """
+        for password_hash in password_hashes:
+            if (await self.verify(password_hash, password)).is_valid:
+                return True
+        return False
+
+    def _verify(self, password_hash: str | None, password: str) -> Verification:
+        prepared = prepare(password)
         if password_hash is None or prepared is None:
-            self._is_match(self._dummy_hash, prepared or b" ")
-            return Verification(is_valid=False)
+            return self._refuse(prepared)
         try:
+            foreign = foreign_hashes.parse(password_hash)
+            if foreign is not None:
+                return self._verify_foreign(foreign, password, prepared)
             if not self._is_match(password_hash, prepared):
                 return Verification(is_valid=False)
             return Verification(is_valid=True, needs_rehash=self._argon2.check_needs_rehash(password_hash))
-        except InvalidHashError:
-            self._is_match(self._dummy_hash, prepared)
-            return Verification(is_valid=False)
+        except (InvalidHashError, UnreadableHashError):
+            return self._refuse(prepared)
+
+    def _refuse(self, prepared: bytes | None) -> Verification:
+        self._is_match(self._dummy_hash, prepared or b" ")
+        return Verification(is_valid=False)
+
+    def _verify_foreign(self, foreign: ForeignHash, password: str, prepared: bytes) -> Verification:
+        # The other system hashed what was typed, without preparing it; a new keyboard may compose differently.
+        typed = password.encode("utf-8", "surrogatepass")
+        if any(foreign.matches(candidate) for candidate in dict.fromkeys((typed, prepared))):
+            return Verification(is_valid=True, needs_rehash=True)
+        # An answer that comes at once would tell that the account exists.
+        return self._refuse(prepared) if foreign.is_fast else Verification(is_valid=False)
 
     def _is_match(self, password_hash: str, prepared: bytes) -> bool:
         try:
@@ -97,7 +127,8 @@ class PasswordHasher:
         except VerificationError:
             return False
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do slow work that belongs to passwords in the pool. Raises PasswordHasherBusyError."""
         if not self._places.acquire(blocking=False):
             raise PasswordHasherBusyError("too many passwords are waiting to be checked")
         try:

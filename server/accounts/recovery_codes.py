@@ -8,6 +8,9 @@ import textwrap
 
 from sqlalchemy import Connection
 
+from server.events.audit import record
+from server.events.context import Context
+from server.events.names import Event
 from server.storage import recovery_codes
 from server.tokens import opaque
 
@@ -24,6 +27,18 @@ def generate(db: Connection, user_id: str, now: int, count: int = COUNT) -> list
     codes = ["".join(secrets.choice(ALPHABET) for _ in range(LENGTH)) for _ in range(count)]
     recovery_codes.replace_all(db, user_id, [opaque.digest(KIND, code) for code in codes], now)
     return ["-".join(textwrap.wrap(code, GROUP)) for code in codes]
+
+
+def regenerate(db: Connection, user_id: str, *, context: Context, now: int) -> list[str]:
+    """Make a new set as `generate` does, and record it. Call `second_factor.check_fresh` before."""
+    codes = generate(db, user_id, now)
+    record(db, Event.RECOVERY_CODES_GENERATED, context, now=now, user_id=user_id, codes=len(codes))
+    return codes
+
+
+def make_if_none(db: Connection, user_id: str, *, context: Context, now: int) -> list[str]:
+    """Make a set for a person who has just got a factor; empty where they have codes that can still be used."""
+    return [] if left(db, user_id) else regenerate(db, user_id, context=context, now=now)
 
 
 def normalize(code: str) -> str | None:

@@ -7,13 +7,14 @@ from typing import Any, NoReturn, TypedDict, Unpack
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from server.accounts import identifiers
+from server.accounts import claim_limits, identifiers
 from server.accounts.identifiers import InvalidIdentifierError
 from server.accounts.profile import validate_profile
 from server.accounts.user import User
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
+from server.languages import Message as _
 from server.storage import users
 from server.tokens import opaque
 
@@ -70,7 +71,7 @@ def register(  # noqa: PLR0913  one argument a column
         **_email_columns(email),
         **_username_columns(username or None),
         "email_verified": email_verified,
-        "organization": _checked_organization(organization),
+        "organization": checked_organization(organization),
         "password_hash": password_hash,
         "password_changed_at": None if password_hash is None else now,
         "claims": profile,
@@ -101,7 +102,7 @@ def update(db: Connection, user: User, *, context: Context, now: int, **changes:
     if "username" in changes:
         columns |= _username_columns(changes["username"] or None)
     if "organization" in changes:
-        columns["organization"] = _checked_organization(changes["organization"])
+        columns["organization"] = checked_organization(changes["organization"])
     if "claims" in changes:
         columns["claims"] = validate_profile(changes["claims"])
     try:
@@ -114,8 +115,9 @@ def update(db: Connection, user: User, *, context: Context, now: int, **changes:
 
 
 def set_roles(db: Connection, user: User, roles: Iterable[str], *, context: Context, now: int) -> User:
-    """Give a person exactly these roles. Raises InvalidRoleError."""
+    """Give a person exactly these roles. Raises InvalidRoleError, ClaimTooLargeError."""
     checked = checked_roles(roles)
+    claim_limits.check_roles(db, checked)
     users.replace_roles(db, user.id, checked)
     users.update_fields(db, user.id, {}, now=now)
     record(db, Event.USER_UPDATED, context, now=now, user_id=user.id, fields=["roles"], roles=list(checked))
@@ -144,10 +146,17 @@ def _username_columns(username: str | None) -> dict[str, str | None]:
     }
 
 
-def _checked_organization(organization: str | None) -> str | None:
+def checked_organization(organization: str | None) -> str | None:
+    """Return the text as it is stored. Raises InvalidIdentifierError."""
     trimmed = (organization or "").strip()
     if len(trimmed) > MAX_ORGANIZATION_LENGTH or not trimmed.isprintable():
-        raise InvalidIdentifierError(f"An organization has at most {MAX_ORGANIZATION_LENGTH} visible characters.")
+        raise InvalidIdentifierError(
+            _.plural(
+                "An organization has at most %(n)s visible character.",
+                "An organization has at most %(n)s visible characters.",
+                n=MAX_ORGANIZATION_LENGTH,
+            )
+        )
     return trimmed or None
 
 

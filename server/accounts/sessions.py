@@ -139,6 +139,14 @@ def end(db: Connection, session_id: str, *, user_id: str, context: Context, now:
     return True
 
 
+def end_device(db: Connection, session_id: str, *, user_id: str, context: Context, now: int) -> bool:
+    """End a person's session because they no longer want it: offline access that began in it is revoked as well."""
+    if not end(db, session_id, user_id=user_id, context=context, now=now):
+        return False
+    sessions.revoke_of_one(db, user_id, session_id, now)
+    return True
+
+
 def end_all(db: Connection, user_id: str, *, context: Context, now: int, except_id: str | None = None) -> int:
     """End all sessions of a person but one, and return how many.
 

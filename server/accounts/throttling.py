@@ -10,7 +10,8 @@ through. What is counted, and what follows:
   guesses can shut it out (`known_browser.py`). Neither the account's nor the address's counter holds it up;
 - an address (of IPv6 its /64): 50 failures, then waits that double from 12 s to at most 900 s; one failure fades a
   minute. A right password takes back its own guess only, or an attacker's own account would clear the counter;
-- second factors, client secrets per client and address, new accounts per address: as their policies below say.
+- second factors, client secrets per client and address, new accounts per address, mails that strangers can have sent
+  (to a mailbox, from an address): as their policies below say.
 
 Counters forget after 24 h without failures.
 """
@@ -23,6 +24,9 @@ from ipaddress import IPv6Address, ip_address
 from sqlalchemy import Connection
 
 from server.accounts import identifiers
+from server.events.audit import record
+from server.events.context import Context
+from server.events.names import Event
 from server.storage import throttles
 from server.tokens import opaque
 
@@ -62,6 +66,8 @@ class Kind(StrEnum):
     SECOND_FACTOR = "second_factor"
     CLIENT = "client"
     REGISTRATION = "registration"
+    MAILBOX = "mailbox"
+    MAIL_SENDER = "mail_sender"
 
 
 _GUESSES = Policy(free=5, first_delay=1, longest_delay=900, ceiling=100)
@@ -72,6 +78,8 @@ POLICIES = {
     Kind.ADDRESS: Policy(free=50, first_delay=12, longest_delay=900, fade_seconds=60),
     Kind.CLIENT: Policy(free=20, first_delay=5, longest_delay=900, fade_seconds=60),
     Kind.REGISTRATION: Policy(free=20, first_delay=30, longest_delay=900, fade_seconds=60),
+    Kind.MAILBOX: Policy(free=5, first_delay=60, longest_delay=900, fade_seconds=600),
+    Kind.MAIL_SENDER: Policy(free=30, first_delay=30, longest_delay=900, fade_seconds=60),
 }
 
 
@@ -193,3 +201,12 @@ def withdraw(db: Connection, keys: Sequence[ThrottleKey]) -> None:
 def forgive_account(db: Connection, user_id: str) -> None:
     """Clear what was counted against an account, after its password or second factors were replaced."""
     throttles.remove(db, [account_key(user_id, "").digest, second_factor_key(user_id).digest])
+
+
+def unlock_account(db: Connection, user_id: str, *, context: Context, now: int) -> None:
+    """Clear what was counted against an account, because an administrator says so.
+
+    The counters of browsers in which the person signed in before stay: nobody but who sits there moves them.
+    """
+    forgive_account(db, user_id)
+    record(db, Event.ACCOUNT_UNLOCKED, context, now=now, user_id=user_id)

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from server.cli import audit, client, database, doctor, key, scope, serve, settings, user
+from server.cli import (
+    audit,
+    client,
+    database,
+    doctor,
+    invitation,
+    key,
+    mail,
+    organization,
+    role,
+    scope,
+    serve,
+    settings,
+    user,
+)
 
 app = typer.Typer(
     name="ostiary",
@@ -22,9 +36,13 @@ app.command("doctor")(doctor.doctor)
 app.command("settings")(settings.settings)
 app.add_typer(database.app, name="db")
 app.add_typer(user.app, name="user")
+app.add_typer(invitation.app, name="invitation")
+app.add_typer(role.app, name="role")
+app.add_typer(organization.app, name="organization")
 app.add_typer(client.app, name="client")
 app.add_typer(scope.app, name="scope")
 app.add_typer(key.app, name="key")
+app.add_typer(mail.app, name="mail")
 app.add_typer(audit.app, name="audit")
 
 

@@ -12,9 +12,12 @@ from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, SigningKey
 from server.app import database_of
 from server.cli.running import Json, loaded, missing_database, now, print_json
+from server.mail.outbox import TOPIC
+from server.mail.outgoing import MailError
+from server.mail.transport import transport_for
 from server.root_key import sealer_of
 from server.settings import Loaded, Settings, SettingsError
-from server.storage import clients, migrations, signing_keys, totp_devices
+from server.storage import clients, migrations, outbox, signing_keys, totp_devices
 from server.storage.database import DatabaseUnavailableError
 
 Line = tuple[str, bool | None, str]
@@ -93,6 +96,7 @@ async def _check_database(settings: Settings, sealer: Sealer) -> list[Line]:
         lines.append(("migrations", is_migrated, MIGRATIONS[found]))
         if is_migrated:
             lines += await database.read(lambda db: _check_rows(db, sealer, settings))
+            lines.append(await _check_mail(settings, await database.read(lambda db: outbox.counts(db, TOPIC))))
         return lines
     finally:
         await database.close()
@@ -119,6 +123,21 @@ def _check_rows(db: Connection, sealer: Sealer, settings: Settings) -> list[Line
         is_sane = newest <= now()
         lines.append(("clock", is_sane, "plausible" if is_sane else "a key was made in the future: set the clock"))
     return lines
+
+
+async def _check_mail(settings: Settings, counts: outbox.Counts) -> Line:
+    transport = transport_for(settings)
+    rows = f"{counts.waiting} waiting, {counts.failing} failing"
+    if counts.failing:
+        rows += " (`ostiary mail list` says why)"
+    try:
+        await transport.check()
+    except MailError as error:
+        mend = "check OSTIARY_SMTP_URL" if settings.smtp_url else "check OSTIARY_DATA_DIR"
+        return "mail", False, f"{error}: {mend}; {rows}"
+    if not settings.smtp_url and settings.is_https:
+        return "mail", True, f"{transport.destination}: set OSTIARY_SMTP_URL so that they reach people; {rows}"
+    return "mail", True, f"{transport.destination}; {rows}"
 
 
 def _check_signing_keys(keys: list[SigningKey], sealer: Sealer, settings: Settings) -> Line:

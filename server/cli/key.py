@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 from keys.rotation import plan, plan_manual
 from keys.sealing import Sealer
 from keys.signing_key import KeyState, SigningKey
-from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, say, sealer, transact
+from server.cli.running import Json, loaded, moment, now, print_record, print_rows, refuse, say, sealer, transact
 from server.events.context import CLI
-from server.pages.account import moment
-from server.storage import signing_keys, totp_devices
+from server.mail.outbox import context_of
+from server.storage import outbox, signing_keys, totp_devices
 from server.tokens import key_rotation
 
 app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
@@ -99,7 +99,7 @@ def reseal(*, as_json: Json = False) -> None:
     root = sealer(settings)
 
     def work(db: Connection) -> dict[str, int]:
-        counts = {"signing_keys": 0, "totp_devices": 0}
+        counts = {"signing_keys": 0, "totp_devices": 0, "outbox": 0}
         for key in signing_keys.list_keys(db):
             if key.state is KeyState.REVOKED:
                 continue  # nobody needs its private half any more
@@ -112,6 +112,10 @@ def reseal(*, as_json: Json = False) -> None:
             if fresh is not None:
                 totp_devices.replace_sealed_secret(db, device["id"], fresh)
                 counts["totp_devices"] += 1
+        for item in outbox.list_items(db):
+            fresh = _resealed(root, item.sealed, context_of(item.id))
+            if fresh is not None:
+                counts["outbox"] += outbox.replace_sealed(db, item, fresh)
         return counts
 
     if not as_json:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -46,6 +47,11 @@ def warn_of_unknown(configuration: Loaded) -> None:
 def now() -> int:
     """Return the current time in Unix seconds."""
     return SystemClock().now()
+
+
+def moment(seconds: int) -> str:
+    """Return a time for people, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %B %Y, %H:%M UTC")
 
 
 def sealer(settings: Settings) -> Sealer:

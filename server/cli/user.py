@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,21 +10,37 @@ import typer
 from sqlalchemy import Connection
 
 from keys.decoding import decode_json_object
-from server.accounts import credentials, lifecycle, profile, registration
+from server.accounts import (
+    claim_limits,
+    credentials,
+    foreign_hashes,
+    lifecycle,
+    password_policy,
+    profile,
+    registration,
+    throttling,
+)
 from server.accounts import user as people
+from server.accounts.claim_limits import ClaimTooLargeError
+from server.accounts.foreign_hashes import UnreadableHashError
 from server.accounts.identifiers import InvalidIdentifierError
 from server.accounts.passwords import PasswordHasher
-from server.accounts.registration import EmailTakenError, UsernameTakenError
+from server.accounts.registration import EmailTakenError, InvalidRoleError, UsernameTakenError
 from server.accounts.user import User
-from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, say, transact
+from server.cli import user_import
+from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, sealer, transact
 from server.events.context import CLI
 from server.settings import Settings
 from server.storage import totp_devices, users
 
 app = typer.Typer(help="The people who sign in.", no_args_is_help=True)
-SHORTEST = 8
+app.command("import")(user_import.import_people)
 Who = Annotated[str, typer.Argument(help="E-mail address, username or id.", metavar="USER")]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+HashStdin = Annotated[
+    bool,
+    typer.Option("--password-hash-stdin", help="Read the hash that another system made of the password."),
+]
 Claims = Annotated[
     Path | None,
     typer.Option("--claims", help="JSON file with standard claims (given_name, address, ...); - for stdin."),
@@ -38,20 +54,27 @@ def create(
     name: Annotated[str | None, typer.Option(help="Full name.")] = None,
     username: Annotated[str | None, typer.Option(help="A second name to sign in with.")] = None,
     password_stdin: Stdin = False,
+    password_hash_stdin: HashStdin = False,
     verified: Annotated[bool, typer.Option("--verified", help="The e-mail address is known to be theirs.")] = False,
     role: Annotated[list[str] | None, typer.Option(help="A role; repeat for several.")] = None,
     organization: Annotated[str | None, typer.Option(help="Where they belong.")] = None,
     claims_file: Claims = None,
     as_json: Json = False,
 ) -> None:
-    """Create a person. Without --password-stdin a one-time link is printed with which they set a password."""
+    """Create a person. Without a password or hash a one-time link is printed with which they set a password."""
     settings = loaded().settings
     person_claims = _read_claims(claims_file)
     if name is not None:
         person_claims["name"] = name
-    password_hash = _hash(settings) if password_stdin else None
+    if password_stdin and password_hash_stdin:
+        refuse("standard input is either a password or a hash: give one of the two options")
+    password_hash = _read_hash() if password_hash_stdin else None
+    if password_stdin:
+        words = password_policy.words_of(settings.brand_name, email, username, person_claims.get("name"))
+        password_hash = _hash(settings, words)
 
     def work(db: Connection) -> tuple[User, str | None]:
+        claim_limits.check_roles(db, role or ())
         person = registration.register(
             db,
             email=email,
@@ -90,19 +113,25 @@ def _read_claims(path: Path | None) -> dict[str, Any]:
         refuse(f"--claims: {error}")
 
 
-def _hash(settings: Settings) -> str:
+def _hash(settings: Settings, words: Sequence[str], former_hashes: Sequence[str] = ()) -> str:
     password = sys.stdin.readline().rstrip("\r\n")
-    if len(password) < SHORTEST:
-        refuse(f"the password is too short: give at least {SHORTEST} characters on standard input")
-    if len(password) < settings.minimum_password_length:
-        say(f"warning: people need {settings.minimum_password_length} characters here; this password is shorter")
     hasher = PasswordHasher(settings.argon2_time_cost, settings.argon2_memory_kib, 1, 1)
+
+    async def checked_hash() -> str:
+        problems = await password_policy.check_all(hasher, settings, password, words, former_hashes=former_hashes)
+        return refuse(" ".join(problems)) if problems else await hasher.hash(password)
+
     try:
-        return asyncio.run(hasher.hash(password))
-    except ValueError as error:
-        refuse(str(error))
+        return asyncio.run(checked_hash())
     finally:
         hasher.close()
+
+
+def _read_hash() -> str:
+    try:
+        return foreign_hashes.checked(sys.stdin.readline().strip())
+    except UnreadableHashError as error:
+        refuse(str(error))
 
 
 def _record(person: User) -> dict[str, Any]:
@@ -187,7 +216,10 @@ def update(
         if role is not None:
             registration.set_roles(db, person, role, context=CLI, now=at)
 
-    _change(who, work, as_json=as_json)
+    try:
+        _change(who, work, as_json=as_json)
+    except (InvalidRoleError, ClaimTooLargeError) as error:
+        refuse(str(error))
 
 
 @app.command()
@@ -205,7 +237,13 @@ def enable(who: Who, *, as_json: Json = False) -> None:
 @app.command()
 def delete(who: Who, *, as_json: Json = False) -> None:
     """Delete a person: sign-ins end and tokens die at once; the audit log stays."""
-    _change(who, lambda db, person: lifecycle.delete(db, person, context=CLI, now=now()), as_json=as_json)
+    settings = loaded().settings
+    grace, mails = settings.deletion_grace_seconds, sealer(settings)
+
+    def work(db: Connection, person: User) -> bool:
+        return lifecycle.delete(db, person, grace_seconds=grace, sealer=mails, context=CLI, now=now())
+
+    _change(who, work, as_json=as_json)
 
 
 @app.command("set-password")
@@ -213,12 +251,7 @@ def set_password(who: Who, *, password_stdin: Stdin = False, as_json: Json = Fal
     """Print a one-time link for a new password, or set one from standard input. Sign-ins of the person end."""
     settings = loaded().settings
     if password_stdin:
-        hashed = _hash(settings)
-        _change(
-            who,
-            lambda db, person: credentials.set_password(db, person, hashed, context=CLI, now=now()),
-            as_json=as_json,
-        )
+        _set_from_stdin(who, settings, as_json=as_json)
         return
 
     def work(db: Connection) -> str:
@@ -228,7 +261,43 @@ def set_password(who: Who, *, password_stdin: Stdin = False, as_json: Json = Fal
     print_record({"password_link": link}, as_json=as_json)
 
 
+def _set_from_stdin(who: str, settings: Settings, *, as_json: bool) -> None:
+    keep, mails = settings.password_history, sealer(settings)
+
+    def look(db: Connection) -> tuple[User, list[str]]:
+        person = _get(db, who)
+        return person, credentials.former_hashes(db, person, keep)
+
+    person, former = transact(look, settings)
+    words = password_policy.words_of(settings.brand_name, person.email, person.username, person.name)
+    hashed = _hash(settings, words, former)
+
+    def work(db: Connection, present: User) -> None:
+        credentials.set_password(db, present, hashed, context=CLI, now=now(), notify=mails, history=keep)
+
+    _change(person.id, work, as_json=as_json)
+
+
 @app.command("reset-mfa")
 def reset_mfa(who: Who, *, as_json: Json = False) -> None:
     """Remove a person's second factors, for somebody who lost them all; sign-ins end."""
     _change(who, lambda db, person: lifecycle.reset_mfa(db, person, context=CLI, now=now()), as_json=as_json)
+
+
+@app.command()
+def unlock(who: Who, *, as_json: Json = False) -> None:
+    """Let a person try again at once, after too many wrong passwords or codes."""
+    _change(who, lambda db, person: throttling.unlock_account(db, person.id, context=CLI, now=now()), as_json=as_json)
+
+
+@app.command()
+def restore(who: Who, *, as_json: Json = False) -> None:
+    """Take the deletion of a person back, before they are erased."""
+
+    def work(db: Connection) -> User:
+        person = people.find_deleted(db, who)
+        if person is None or not lifecycle.restore(db, person, context=CLI, now=now()):
+            refuse(f"nobody who can be restored is called {who}: erased people do not come back")
+        return _get(db, person.id)
+
+    print_record(_record(transact(work)), as_json=as_json)

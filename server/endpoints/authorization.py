@@ -6,6 +6,7 @@ Until client and redirect URI are proven, errors are our own page; from then on 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.languages import Message as _
 from server.pages import answer, interaction
 from server.pages.visit import PageError, Visit
 from server.protocol.authorization_request import Draft
@@ -47,7 +48,7 @@ async def authorization(request: Request) -> Response:
 def _refusal(error: str, message: str) -> PageError:
     return PageError(
         400,
-        "The application sent an invalid request",
-        f"{message} (error: {error})",
-        "Go back to the application and try again. If it happens again, tell the people who run it.",
+        _("The application sent an invalid request"),
+        _("%(problem)s (error: %(error)s)", problem=message, error=error),
+        _("Go back to the application and try again. If it happens again, tell the people who run it."),
     )

@@ -17,7 +17,7 @@ from server.storage import authorizations, clients, revoked_tokens, users
 from server.tokens import access_token, refresh_token
 
 INACTIVE: dict[str, Any] = {"active": False}
-RELAYED = ("iss", "sub", "aud", "client_id", "exp", "iat", "jti", "scope", "auth_time", "acr", "amr", "roles")
+RELAYED = ("iss", "sub", "aud", "client_id", "exp", "iat", "jti", "scope", "auth_time", "acr", "amr")
 
 
 async def introspection(request: Request) -> Response:
@@ -53,6 +53,8 @@ def _access_token(db: Connection, request: ClientRequest, client: Client, token:
     user = users.find_by_id(db, str(claims["sub"])) if "gid" in claims else None
     if user is not None:
         answer["username"] = user.username or user.email
+        # what somebody may do is told as it is now: a role that was taken away since then is gone
+        answer |= services.person_claims(db, user, str(claims.get("scope", "")).split())
     return answer
 
 

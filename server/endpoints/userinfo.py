@@ -29,6 +29,8 @@ async def userinfo(request: Request) -> Response:
                 BearerError("insufficient_scope", "The openid scope is needed", status=403, scope="openid")
             )
         requested = verified.authorization["claims"].get("userinfo", {})
-        return Answer(200, select(claims_of(verified.user), verified.scopes, requested))
+        names = {*verified.scopes, *requested}
+        known = claims_of(verified.user) | services.person_claims(db, verified.user, names)
+        return Answer(200, select(known, verified.scopes, requested))
 
     return to_response(await services.database.read(work))

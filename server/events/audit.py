@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from server.events.context import ADDRESS_LENGTH, Context
+from server.events.context import ADDRESS_LENGTH, USER_AGENT_LENGTH, Context
 from server.events.names import Event
 from server.storage import audit
 
@@ -30,6 +30,7 @@ def record(
             "user_id": user_id,
             "client_id": client_id,
             "address": context.address[:ADDRESS_LENGTH],
+            "user_agent": context.user_agent[:USER_AGENT_LENGTH] or None,
             "request_id": context.request_id,
             "details": details,
         },

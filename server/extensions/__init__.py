@@ -11,6 +11,7 @@ from server.extensions.jwt_access_tokens import JWT_ACCESS_TOKENS
 from server.extensions.jwt_client_authentication import JWT_CLIENT_AUTHENTICATION
 from server.extensions.openid_connect import OPENID_CONNECT
 from server.extensions.pkce import PKCE
+from server.extensions.roles_and_organizations import ROLES_AND_ORGANIZATIONS
 from server.extensions.rp_initiated_logout import RP_INITIATED_LOGOUT
 from server.extensions.token_introspection import TOKEN_INTROSPECTION
 from server.extensions.token_revocation import TOKEN_REVOCATION
@@ -23,6 +24,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     ISSUER_IDENTIFICATION,
     FORM_POST,
     JWT_ACCESS_TOKENS,
+    ROLES_AND_ORGANIZATIONS,
     JWT_CLIENT_AUTHENTICATION,
     TOKEN_INTROSPECTION,
     TOKEN_REVOCATION,

@@ -6,5 +6,4 @@ JWT_ACCESS_TOKENS = Extension(
     name="jwt_access_tokens",
     title="RFC 9068 JWT Profile for OAuth 2.0 Access Tokens",
     specification="https://www.rfc-editor.org/rfc/rfc9068",
-    scopes={"roles": "See the roles you have"},
 )

@@ -7,6 +7,7 @@ from keys.decoding import decode_json_object
 from keys.jose import JoseError
 from server.accounts.claims import SCOPE_CLAIMS, STANDARD_CLAIMS, claims_of, demanded_subjects, select
 from server.endpoints.userinfo import userinfo
+from server.languages import Message as _
 from server.protocol.authorization_request import Draft
 from server.protocol.errors import (
     InvalidRequestError,
@@ -31,7 +32,6 @@ MAX_NONCE_CHARACTERS = 1024
 """A nonce is stored with the code and signed into the ID token."""
 MAX_HINT_CHARACTERS = 320
 MAX_WORDS, MAX_WORD_CHARACTERS = 10, 35
-UI_LOCALES = ("en",)
 
 
 def check_authentication_request(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
@@ -169,7 +169,9 @@ def add_id_token(issue: TokenIssue, body: dict[str, Any]) -> None:
         return
     _check_algorithm(issue.client, issue.services)
     authorization = issue.authorization
-    person = select(claims_of(issue.user), (), authorization["claims"].get("id_token", {}))
+    requested = authorization["claims"].get("id_token", {})
+    known = claims_of(issue.user) | issue.services.person_claims(issue.db, issue.user, requested)
+    person = select(known, (), requested)
     settings = issue.services.settings
     claims = id_token.IdTokenClaims(
         subject=issue.user.id,
@@ -194,11 +196,12 @@ def add_id_token(issue: TokenIssue, body: dict[str, Any]) -> None:
 
 def metadata(services: Services) -> dict[str, Any]:
     """Return what OpenID Connect Discovery 1.0 section 3 asks for."""
+    extended = [name for extension in services.extensions for name in extension.person_claims]
     return {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(services.settings.signing_algorithms),
         "claim_types_supported": ["normal"],
-        "claims_supported": [*STANDARD_CLAIMS, "auth_time", "acr", "amr", "sid", "roles"],
+        "claims_supported": [*STANDARD_CLAIMS, "auth_time", "acr", "amr", "sid", *extended],
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
@@ -206,7 +209,7 @@ def metadata(services: Services) -> dict[str, Any]:
         "acr_values_supported": list(ACR_VALUES),
         "prompt_values_supported": sorted(_prompts(services)),
         "display_values_supported": list(DISPLAYS),
-        "ui_locales_supported": list(UI_LOCALES),
+        "ui_locales_supported": list(services.settings.languages),
     }
 
 
@@ -216,12 +219,12 @@ OPENID_CONNECT = Extension(
     specification="https://openid.net/specs/openid-connect-core-1_0.html",
     metadata=metadata,
     scopes={
-        "openid": "Know who you are",
-        "profile": "See your profile: name, picture and similar",
-        "email": "See your e-mail address",
-        "address": "See your postal address",
-        "phone": "See your phone number",
-        "offline_access": "Keep access while you are not using the application",
+        "openid": _("Know who you are"),
+        "profile": _("See your profile: name, picture and similar"),
+        "email": _("See your e-mail address"),
+        "address": _("See your postal address"),
+        "phone": _("See your phone number"),
+        "offline_access": _("Keep access while you are not using the application"),
     },
     authorization_check=check_authentication_request,
     response_step=add_id_token,

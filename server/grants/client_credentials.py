@@ -10,7 +10,9 @@ from server.protocol.checks import requested_scopes
 from server.protocol.errors import InvalidScopeError
 from server.tokens import access_token
 
-PERSON_SCOPES = frozenset({"openid", "offline_access", "profile", "email", "address", "phone"})
+PERSON_SCOPES = frozenset(
+    {"openid", "offline_access", "profile", "email", "address", "phone", "roles", "permissions", "org"}
+)
 """Scopes about a person, who is not there."""
 
 

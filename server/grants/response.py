@@ -41,7 +41,7 @@ def for_person(
         auth_time=authorization["auth_time"],
         acr=authorization["acr"],
         amr=tuple(authorization["amr"]),
-        roles=tuple(user.roles) if "roles" in scopes else None,
+        person=services.person_claims(server.db, user, scopes),
     )
     token = access_token.mint(services.keys, services.settings.issuer, claims, now=server.now, lifetime=lifetime)
     body: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}

@@ -1,11 +1,11 @@
-"""The cookies: a browser's own id, its sign-in, and the mark of a browser in which somebody signed in before."""
+"""The cookies: a browser's own id, its sign-in, the mark of a browser in which somebody signed in before, its trust."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.settings import Settings
 
-BROWSER, SESSION, KNOWN = "browser", "session", "known"
+BROWSER, SESSION, KNOWN, TRUSTED = "browser", "session", "known", "trusted"
 KNOWN_SECONDS = 31_536_000
 MAX_COOKIE_CHARACTERS = 512
 

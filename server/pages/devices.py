@@ -1,5 +1,8 @@
 """A browser's name for people: "Firefox on Windows" instead of its User-Agent."""
 
+from server.languages import Message
+from server.languages import Message as _
+
 # In this order: later browsers carry the names of earlier ones.
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -23,10 +26,10 @@ _SYSTEMS = (
 LONGEST = 60
 
 
-def describe(user_agent: str) -> str:
+def describe(user_agent: str) -> str | Message:
     """Return what a person would call the browser that sent this User-Agent."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), None)
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), None)
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or user_agent[:LONGEST] or "Unknown browser"
+        return _("%(browser)s on %(system)s", browser=browser, system=system)
+    return browser or system or user_agent[:LONGEST] or _("Unknown browser")

@@ -13,6 +13,7 @@ from server.accounts import sessions
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.grants.authorization_code import issue_code
+from server.languages import Message as _
 from server.pages import answer
 from server.pages.visit import PageError, Visit, stale
 from server.protocol import interaction
@@ -76,6 +77,19 @@ class StepPage:
 Pages = Mapping[Step, StepPage]
 
 
+def facts_of(
+    db: Connection,
+    visit: Visit,
+    state: Interaction,
+    session: Session | None,
+    user: User | None,
+    client: Client | None,
+) -> Facts:
+    """Read what the next step depends on, in this browser."""
+    settings, trusted = visit.services.settings, visit.trusted_cookie
+    return interaction.gather(db, settings, state, session, user, client, trusted_cookie=trusted, now=visit.now)
+
+
 async def begin(visit: Visit, state: Interaction, client: Client | None, *, is_same_site: bool = True) -> Response:
     """Start an interaction. It is answered at once where nothing is due, else the browser goes to its first page.
 
@@ -87,7 +101,7 @@ async def begin(visit: Visit, state: Interaction, client: Client | None, *, is_s
         if is_same_site:
             state.browser = visit.browser_digest
             session, user = visit.session(db)
-            facts = interaction.gather(db, settings, state, session, user, client)
+            facts = facts_of(db, visit, state, session, user, client)
             settled = _settle(db, visit, None, state, facts)
             if settled is not None:
                 return settled
@@ -132,13 +146,14 @@ async def load(visit: Visit, interaction_id: str) -> tuple[Interaction, Client |
         raise stale()
     if state.request is None:
         return state, None
+    visit.prefer(state.request.ui_locales)
     client = await visit.services.registry.find(state.request.client_id)
     if client is None or client.disabled:
         raise PageError(
             400,
-            "The application is not available",
-            "The application that sent you here was removed or switched off.",
-            "Ask the people who run the application.",
+            _("The application is not available"),
+            _("The application that sent you here was removed or switched off."),
+            _("Ask the people who run the application."),
         )
     return state, client
 
@@ -148,7 +163,7 @@ def situation_of(
 ) -> Situation:
     """Derive the step from what is stored now, and write nothing."""
     session, user = visit.session(db, touch=False)
-    facts = interaction.gather(db, visit.services.settings, state, session, user, client)
+    facts = facts_of(db, visit, state, session, user, client)
     return Situation(interaction_id, state, facts, next_step(state, facts))
 
 
@@ -176,7 +191,7 @@ async def show(visit: Visit, interaction_id: str, pages: Pages) -> Response:
             state.browser = visit.browser_digest
             interaction.save(db, interaction_id, state, visit.now)
         session, user = visit.session(db)
-        facts = interaction.gather(db, visit.services.settings, state, session, user, client)
+        facts = facts_of(db, visit, state, session, user, client)
         settled = _settle(db, visit, interaction_id, state, facts)
         if settled is not None:
             return settled
@@ -222,7 +237,7 @@ async def _go_on(visit: Visit, interaction_id: str, here: str, client: Client | 
         if state is None:
             raise stale()
         session, user = visit.session(db)
-        facts = interaction.gather(db, visit.services.settings, state, session, user, client)
+        facts = facts_of(db, visit, state, session, user, client)
         return _settle(db, visit, interaction_id, state, facts) or (lambda: visit.redirect(here))
 
     return (await visit.services.database.run(work))()

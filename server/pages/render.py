@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
+from server.languages import Language, Languages, Message
+from server.languages.language import CATALOGUES
 from server.settings import Settings
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "templates"
@@ -33,22 +35,28 @@ class Renderer:
     def __init__(self, settings: Settings, directory: Path = DIRECTORY) -> None:
         self._settings = settings
         self.static_directory = directory / "static"
-        self._environment = Environment(
-            loader=FileSystemLoader(directory),
+        self._directory = directory
+        self.languages = Languages(settings.languages, (settings.data_dir / "languages", CATALOGUES))
+        self._environments = {language.tag: self._environment(language) for language in self.languages}
+
+    def _environment(self, language: Language) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(self._directory),
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,
             extensions=["jinja2.ext.i18n"],
+            finalize=lambda value: language.say(value) if isinstance(value, Message) else value,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-        self._environment.globals.update(
-            brand=Brand(settings.brand_name, self._logo(), settings.support_url or None),
-            lang="en",
-            dir="ltr",
+        environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+        environment.globals.update(
+            brand=Brand(self._settings.brand_name, self._logo(), self._settings.support_url or None),
+            language=language,
             static=self.static,
             url=self.url,
         )
+        return environment
 
     def _logo(self) -> str | None:
         return self._settings.brand_logo_url or None
@@ -84,13 +92,15 @@ class Renderer:
         *,
         request_id: str,
         csrf_token: str,
+        language: Language,
         status: int = 200,
         form_targets: tuple[str, ...] = (),
     ) -> HTMLResponse:
         """Render a page. `form_targets` are URLs that its form may lead to besides our own."""
         values = {"request_id": request_id, "csrf_token": csrf_token, **context}
-        response = HTMLResponse(self._environment.get_template(template).render(values), status)
+        response = HTMLResponse(self._environments[language.tag].get_template(template).render(values), status)
         response.headers["content-security-policy"] = self._policy(form_targets)
+        response.headers["content-language"] = language.tag
         response.headers["cache-control"] = "no-store"
         response.headers["x-frame-options"] = "DENY"
         response.headers["referrer-policy"] = "no-referrer"

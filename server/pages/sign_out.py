@@ -16,6 +16,7 @@ from clients.client import Client
 from keys.jose import JoseError
 from server.accounts import sessions
 from server.accounts.sessions import Session
+from server.languages import Message as _
 from server.pages.visit import PageError, Visit, stale
 from server.protocol.errors import InvalidRequestError
 from server.protocol.request import Parameters, form_parameters, query_parameters
@@ -47,9 +48,9 @@ async def end_session(request: Request) -> Response:
     try:
         parameters = await form_parameters(request) if request.method == "POST" else query_parameters(request)
     except InvalidRequestError:
-        raise _invalid("The request is malformed.") from None
+        raise _invalid(_("The request is malformed.")) from None
     if parameters.repeated:
-        raise _invalid("A parameter is repeated.")
+        raise _invalid(_("A parameter is repeated."))
     logout = await _validate(visit, parameters)
     if visit.is_post and visit.session_cookie is None:
         return await _ask_with_get(visit, logout)
@@ -142,7 +143,7 @@ async def _validate(visit: Visit, parameters: Parameters) -> LogoutRequest:
             hint = None  # section 4: the person is asked instead
     client_id = parameters.get("client_id")
     if hint is not None and client_id is not None and hint["aud"] != client_id:
-        raise _invalid("The application that is named is not the one you signed in to.")
+        raise _invalid(_("The application that is named is not the one you signed in to."))
     client_id = client_id or (None if hint is None else str(hint["aud"]))
     client = None if client_id is None else await services.registry.find(client_id)
     return LogoutRequest(
@@ -158,9 +159,9 @@ def _return_address(client: Client | None, parameters: Parameters) -> str | None
     if uri is None:
         return None
     if client is None or client.disabled or uri not in client.post_logout_redirect_uris:
-        raise _invalid("The address to return to after signing out is not registered for the application.")
+        raise _invalid(_("The address to return to after signing out is not registered for the application."))
     if state is not None and len(state) > MAX_STATE_CHARACTERS:
-        raise _invalid("The state is too long.")
+        raise _invalid(_("The state is too long."))
     return uri if state is None else with_parameters(uri, {"state": state})
 
 
@@ -187,7 +188,7 @@ def _done(visit: Visit, client_name: str | None, return_to: str | None) -> Respo
 def _invalid(message: str) -> PageError:
     return PageError(
         400,
-        "The application sent an invalid sign-out request",
+        _("The application sent an invalid sign-out request"),
         message,
-        "You can sign out on your account page.",
+        _("You can sign out on your account page."),
     )

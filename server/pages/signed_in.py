@@ -7,6 +7,7 @@ from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.pages.interaction import Situation, save
 from server.pages.visit import Visit, stale
+from server.storage import users
 
 
 def sign_in(
@@ -25,6 +26,7 @@ def sign_in(
         lifetime = sessions.Lifetime.of(settings, remember=remember)
         renewed = sessions.begin(db, user.id, amr=amr, lifetime=lifetime, context=visit.context, now=visit.now)
     visit.keep_session(renewed[1], max_age=_cookie_life(visit, renewed[0]))
+    users.note_language(db, user.id, visit.language.tag)
     if known_browser.browser_of(visit.services.sealer, visit.known_cookie, user.id, visit.now) is None:
         visit.keep_known(known_browser.issue(visit.services.sealer, user.id, visit.now))
     state = situation.state

@@ -1,6 +1,6 @@
 """Which page belongs to which step of an interaction."""
 
-from server.pages import consent, enrol_totp, register, second_factor, select_account, sign_in
+from server.pages import consent, enrol_passkey, enrol_totp, register, second_factor, select_account, sign_in
 from server.pages.interaction import Pages, handlers
 from server.protocol.interaction import Step
 
@@ -11,6 +11,7 @@ PAGES: Pages = {
     Step.SECOND_FACTOR: second_factor.PAGE,
     Step.ENROL_TOTP: enrol_totp.PAGE,
     Step.OFFER_TOTP: enrol_totp.PAGE,
+    Step.ENROL_PASSKEY: enrol_passkey.PAGE,
     Step.CONSENT: consent.PAGE,
 }
 

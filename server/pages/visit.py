@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,6 +14,9 @@ from server.accounts import sessions
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.events.context import Context
+from server.languages import Language
+from server.languages import Message as _
+from server.languages.language import MAX_WISHES, wishes_of
 from server.pages import cookies
 from server.pages.render import Renderer
 from server.protocol.request import Parameters
@@ -22,6 +25,8 @@ from server.storage import users
 from server.tokens import opaque
 
 BROWSER_KIND = "browser"
+VISIT = "ostiary.visit"
+"""Key of the request's scope."""
 
 
 class PageError(Exception):
@@ -32,6 +37,7 @@ class PageError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.message = message
         self.title = title
         self.message = message
         self.what_to_do = what_to_do
@@ -42,9 +48,9 @@ def stale() -> PageError:
     """Return the error of a page that is over: finished, timed out, or of another browser."""
     return PageError(
         400,
-        "This page is no longer valid",
-        "It was already used, it is too old, or it was opened in another browser.",
-        "Go back to the application you came from and start again.",
+        _("This page is no longer valid"),
+        _("It was already used, it is too old, or it was opened in another browser."),
+        _("Go back to the application you came from and start again."),
     )
 
 
@@ -61,6 +67,10 @@ class Visit:
     is_post: bool
     session_cookie: str | None
     known_cookie: str | None
+    trusted_cookie: str | None
+    language: Language
+    _asked: tuple[str, ...] = ()
+    """What an application asked for with `ui_locales`."""
     _set: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _cleared: set[str] = field(default_factory=set)
 
@@ -70,9 +80,10 @@ class Visit:
         services = services_of(request)
         settings = services.settings
         browser = cookies.read(request, cookies.BROWSER, settings)
-        return cls(
+        renderer = cast("Renderer", request.app.state.renderer)
+        visit = cls(
             services=services,
-            renderer=cast("Renderer", request.app.state.renderer),
+            renderer=renderer,
             context=context_of(request),
             now=services.clock.now(),
             browser=browser or secrets.token_urlsafe(24),
@@ -80,7 +91,11 @@ class Visit:
             is_post=request.method == "POST",
             session_cookie=cookies.read(request, cookies.SESSION, settings),
             known_cookie=cookies.read(request, cookies.KNOWN, settings),
+            trusted_cookie=cookies.read(request, cookies.TRUSTED, settings),
+            language=_language_of(request, renderer),
         )
+        request.scope[VISIT] = visit
+        return visit
 
     @property
     def browser_digest(self) -> str:
@@ -99,10 +114,28 @@ class Visit:
         if self.is_new_browser or not hmac.compare_digest(given.encode("utf-8", "replace"), self.csrf_token.encode()):
             raise PageError(
                 403,
-                "This form could not be accepted",
-                "Your browser did not send the cookie that belongs to this form, or the form is too old.",
-                "Allow cookies for this site, go back, reload the page and try again.",
+                _("This form could not be accepted"),
+                _("Your browser did not send the cookie that belongs to this form, or the form is too old."),
+                _("Allow cookies for this site, go back, reload the page and try again."),
             )
+
+    def prefer(self, ui_locales: Sequence[str]) -> None:
+        """Speak the language that an application asked for, where we do (OpenID Connect Core section 3.1.2.1)."""
+        self._asked = tuple(ui_locales[: MAX_WISHES // 2])
+        self.language = self.renderer.languages.choose([*self._asked, self.language.tag])
+
+    def _speak_to(self, user: User) -> None:
+        """Speak the language that the person chose for their account, unless an application asked for another."""
+        if user.is_language_chosen and user.language:
+            self.language = self.renderer.languages.choose([*self._asked, user.language, self.language.tag])
+
+    def say(self, text: str) -> str:
+        """Return a text in the person's language."""
+        return self.language.say(text)
+
+    def moment(self, seconds: int) -> str:
+        """Return a time for people, in UTC."""
+        return self.language.moment(seconds)
 
     def session(self, db: Connection, *, touch: bool = True) -> tuple[Session | None, User | None]:
         """Return the browser's live session and its person; with `touch=False` its use is not noted."""
@@ -110,7 +143,10 @@ class Visit:
             return None, None
         session = sessions.find(db, self.session_cookie, self.now, touch=touch)
         user = None if session is None else users.find_by_id(db, session.user_id)
-        return (session, user) if user is not None else (None, None)
+        if user is None:
+            return None, None
+        self._speak_to(user)
+        return session, user
 
     def keep_session(self, value: str, *, max_age: int | None) -> None:
         """Give the browser its new sign-in."""
@@ -121,6 +157,11 @@ class Visit:
     def keep_known(self, value: str) -> None:
         """Mark the browser as one in which somebody signed in."""
         self._set[cookies.KNOWN] = (value, cookies.KNOWN_SECONDS)
+
+    def keep_trusted(self, value: str, *, max_age: int) -> None:
+        """Give the browser the mark of one that its person trusts."""
+        self.trusted_cookie = value
+        self._set[cookies.TRUSTED] = (value, max_age)
 
     def forget_session(self) -> None:
         """Take the sign-in from the browser."""
@@ -137,6 +178,7 @@ class Visit:
             context,
             request_id=self.context.request_id,
             csrf_token=self.csrf_token,
+            language=self.language,
             status=status,
             form_targets=form_targets,
         )
@@ -155,7 +197,7 @@ class Visit:
         values = {
             "status": error.status,
             "title": error.title,
-            "message": str(error),
+            "message": error.message,
             "what_to_do": error.what_to_do,
             "link_url": None,
             "link_text": None,
@@ -176,3 +218,11 @@ class Visit:
         for name in self._cleared:
             cookies.clear(response, name, settings)
         return response
+
+
+def _language_of(request: Request, renderer: Renderer) -> Language:
+    """Return the language that the browser asks for; an error page speaks that of the page it takes the place of."""
+    earlier = request.scope.get(VISIT)
+    if isinstance(earlier, Visit):
+        return earlier.language
+    return renderer.languages.choose(wishes_of(request.headers.get("accept-language", "")))

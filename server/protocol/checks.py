@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from clients.client import Client
 from clients.redirect_uris import matches
+from server.languages import Message as _
 from server.protocol.authorization_request import AuthorizationRequest, Draft
 from server.protocol.errors import (
     InvalidRequestError,
@@ -45,9 +46,9 @@ def validate(parameters: Parameters, client: Client | None, services: Services, 
 def prove_client(parameters: Parameters, client: Client | None) -> Client:
     """Refuse a request that does not name exactly one known client."""
     if "client_id" in parameters.repeated or parameters.get("client_id") is None:
-        raise UnprovenRequestError("invalid_request", "The request does not say which application it comes from.")
+        raise UnprovenRequestError("invalid_request", _("The request does not say which application it comes from."))
     if client is None or client.disabled:
-        raise UnprovenRequestError("invalid_client", "The application that sent you here is not registered.")
+        raise UnprovenRequestError("invalid_client", _("The application that sent you here is not registered."))
     return client
 
 
@@ -55,19 +56,20 @@ def prove_redirect_uri(draft: Draft, parameters: Parameters, client: Client) -> 
     """Refuse a redirect URI that is not registered, letter for letter (RFC 9700 section 2.1)."""
     requested = parameters.get("redirect_uri")
     if "redirect_uri" in parameters.repeated:
-        raise UnprovenRequestError("invalid_request", "The request names more than one address to return to.")
+        raise UnprovenRequestError("invalid_request", _("The request names more than one address to return to."))
     if requested is None:
         # OAuth 2.1 section 2.3.2 allows leaving it out where exactly one is registered; OpenID Connect never does.
         is_openid = "openid" in (parameters.get("scope") or "").split()
         if is_openid or len(client.redirect_uris) != 1:
-            raise UnprovenRequestError("invalid_request", "The request does not say which address to return to.")
+            raise UnprovenRequestError("invalid_request", _("The request does not say which address to return to."))
         draft.redirect_uri = client.redirect_uris[0]
         draft.values["has_redirect_uri"] = False
     elif matches(client.redirect_uris, requested):
         draft.redirect_uri = requested
     else:
         raise UnprovenRequestError(
-            "invalid_request", "The address to return to is not registered for the application that sent you here."
+            "invalid_request",
+            _("The address to return to is not registered for the application that sent you here."),
         )
     draft.values["redirect_uri"] = draft.redirect_uri
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 
+from server.accounts.user import User
 from server.protocol.authorization_request import Draft
 from server.protocol.request import Parameters
 from server.settings import Settings
@@ -24,6 +26,8 @@ RedemptionCheck = Callable[[Parameters, "CodeRedemption"], None]
 """Checks a token request against what was stored with the code; raises a protocol error."""
 ResponseStep = Callable[["TokenIssue", dict[str, Any]], None]
 """Adds its members to a token response."""
+PersonClaim = Callable[[Connection, User], Any]
+"""Reads one claim about a person as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Extension:
     metadata: Callable[["Services"], Mapping[str, Any]] = lambda _services: {}
     scopes: Mapping[str, str] = field(default_factory=dict)
     """Scopes it defines, in words for the consent page."""
+    person_claims: Mapping[str, PersonClaim] = field(default_factory=dict)
+    """Claims about people that it reads, each given with the scope of its own name."""
     authorization_check: AuthorizationCheck | None = None
     redemption_check: RedemptionCheck | None = None
     response_step: ResponseStep | None = None

@@ -4,14 +4,15 @@ No page decides what comes next: each changes the stored state or the session, a
 is due. An empty form, a back button, a second tab or a stale form can therefore not skip a step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self
 
 from sqlalchemy import Connection
 
 from clients.client import Client
-from server.accounts import consent, second_factor
+from server.accounts import consent, second_factor, trusted_browsers
+from server.accounts.second_factor import FRESH_SECONDS, Factors
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.protocol.authorization_request import AuthorizationRequest
@@ -24,14 +25,12 @@ from server.protocol.errors import (
     UnmetAuthenticationRequirementsError,
 )
 from server.settings import Mfa, Settings
-from server.storage import one_time
+from server.storage import one_time, users
 from server.tokens import opaque
 
 KIND = "interaction"
 PREFIX = "oin_"
 MAX_CODE_TRIES = 5
-FRESH_SECONDS = 300
-"""Binding or changing a factor needs a sign-in this recent."""
 AAL1, AAL2 = "aal1", "aal2"
 
 
@@ -44,8 +43,12 @@ class Step(Enum):
     SECOND_FACTOR = "second-factor"
     ENROL_TOTP = "enrol-totp"
     OFFER_TOTP = "offer-totp"
+    ENROL_PASSKEY = "enrol-passkey"
     CONSENT = "consent"
     DONE = "done"
+
+
+ENROLMENTS = frozenset({Step.ENROL_TOTP, Step.OFFER_TOTP, Step.ENROL_PASSKEY})
 
 
 @dataclass(slots=True)
@@ -62,6 +65,8 @@ class Interaction:
     """When this interaction authenticated the person, None while it relies on an earlier sign-in."""
     is_account_chosen: bool = False
     is_registering: bool = False
+    invitation: str | None = None
+    """Digest of the invitation with which the person makes an account."""
     is_factor_settled: bool = False
     """Whether the offer of a second factor was taken or put off in this interaction."""
     consented_user_id: str | None = None
@@ -78,6 +83,12 @@ class Interaction:
     """Whether the person asked to sign in as somebody else."""
     is_enrolling: bool = False
     """Whether the person came to set up a second factor."""
+    is_passkey_chosen: bool = False
+    """Whether the factor to set up is a passkey; an authenticator app otherwise."""
+    is_factor_needed: bool = False
+    """Whether one of our own pages needs a second factor from everybody who has one, trusted browser or not."""
+    removing: str | None = None
+    """The kind of factor that the person came to remove, which must not be the only one that they show."""
     fresh_seconds: int | None = None
     """How recent the sign-in must be for one of our own pages."""
     enrolment_secret: str | None = None
@@ -103,9 +114,12 @@ class Facts:
     session: Session | None
     user: User | None
     client: Client | None
-    has_second_factor: bool = False
+    factors: Factors = field(default_factory=Factors)
+    policy: Mfa = Mfa.OPTIONAL
+    """What the server, the person's roles and the client demand of the person."""
+    is_browser_trusted: bool = False
     is_consent_covered: bool = False
-    pending_has_second_factor: bool = False
+    pending_owes_factor: bool = False
 
 
 def gather(
@@ -115,34 +129,65 @@ def gather(
     session: Session | None,
     user: User | None,
     client: Client | None,
+    *,
+    trusted_cookie: str | None = None,
+    now: int | None = None,
 ) -> Facts:
-    """Read what `next_step` needs to know."""
+    """Read what `next_step` needs to know. `now` is for the trusted browser's cookie; no cookie, no trust."""
     request = interaction.request
     is_covered = False
     if user is not None and request is not None:
         is_covered = consent.is_covered(db, user.id, request.client_id, request.consent_scopes)
-    pending = interaction.pending_user_id
+    is_trusted = user is not None and trusted_browsers.is_trusted(
+        db, trusted_cookie, user.id, interaction.created_at if now is None else now
+    )
     return Facts(
         settings=settings,
         session=session,
         user=user,
         client=client,
-        has_second_factor=user is not None and second_factor.has_second_factor(db, user.id),
+        factors=Factors() if user is None else second_factor.factors_of(db, settings, user),
+        policy=second_factor.policy_of(settings, user, client),
+        is_browser_trusted=is_trusted,
         is_consent_covered=is_covered,
-        pending_has_second_factor=pending is not None and second_factor.has_second_factor(db, pending),
+        pending_owes_factor=_pending_owes_factor(db, settings, interaction, client),
     )
+
+
+def _pending_owes_factor(db: Connection, settings: Settings, interaction: Interaction, client: Client | None) -> bool:
+    pending = None
+    if interaction.pending_user_id is not None:
+        pending = users.find_by_id(db, interaction.pending_user_id)
+    return pending is not None and owes_factor(db, settings, pending, client)
+
+
+def owes_factor(
+    db: Connection,
+    settings: Settings,
+    user: User,
+    client: Client | None,
+    *,
+    trusted_cookie: str | None = None,
+    now: int = 0,
+) -> bool:
+    """Whether somebody whose password was right must show a second factor before the session begins."""
+    if second_factor.policy_of(settings, user, client) is Mfa.OFF:
+        return False
+    if not second_factor.factors_of(db, settings, user).has_any:
+        return False
+    return not trusted_browsers.is_trusted(db, trusted_cookie, user.id, now)
 
 
 def next_step(state: Interaction, facts: Facts) -> Step:
     """Return what is due. Raises a protocol error where what the client demands cannot be reached."""
-    if state.pending_user_id is not None and facts.pending_has_second_factor:
+    if state.pending_user_id is not None and facts.pending_owes_factor:
         return Step.SECOND_FACTOR
     if facts.session is None or facts.user is None or _must_authenticate(state, facts.session):
         return Step.REGISTER if state.is_registering else Step.SIGN_IN
     if state.request is not None and "select_account" in state.request.prompt and not state.is_account_chosen:
         return Step.SELECT_ACCOUNT
     factor = _factor_step(state, facts)
-    if factor in (Step.ENROL_TOTP, Step.OFFER_TOTP) and not _is_fresh(state, facts.session):
+    if factor in ENROLMENTS and not _is_fresh(state, facts.session):
         # Whoever finds a browser signed in must not bind a factor of their own (NIST SP 800-63B-4 section 4.1.2).
         return Step.SIGN_IN
     if factor is not None:
@@ -163,6 +208,8 @@ def _must_authenticate(state: Interaction, session: Session) -> bool:
         return False  # this interaction has just done it
     if is_other:
         return True
+    if state.removing is not None and not second_factor.is_fresh(session, state.created_at, removing=state.removing):
+        return True
     if state.is_reauthenticating or (request is not None and request.prompt & {"login", "create"}):
         return True
     max_age = state.fresh_seconds if request is None else request.max_age
@@ -177,20 +224,62 @@ def _is_fresh(state: Interaction, session: Session) -> bool:
 
 
 def _factor_step(state: Interaction, facts: Facts) -> Step | None:
-    policy = facts.settings.mfa
+    is_proven = _is_proven(facts)
+    if state.is_factor_needed and facts.factors.has_any and not is_proven:
+        return Step.SECOND_FACTOR
     is_strong = facts.session is not None and facts.session.acr == AAL2
-    is_demanded = policy is Mfa.REQUIRED or _demands_second_factor(state.request)
-    if is_strong or policy is Mfa.OFF:
-        if is_demanded and not is_strong and state.request is not None and state.request.is_acr_essential:
+    if facts.policy is Mfa.OFF:
+        if not is_strong and _demands_second_factor(state.request) and state.request and state.request.is_acr_essential:
             raise UnmetAuthenticationRequirementsError("The requested authentication strength is not available")
         return None
-    if state.is_enrolling and not state.is_factor_settled and not facts.has_second_factor:
-        return Step.OFFER_TOTP
-    if is_demanded:
-        return Step.SECOND_FACTOR if facts.has_second_factor else Step.ENROL_TOTP
-    is_offer_due = state.signed_in_at is not None and not state.is_factor_settled and not facts.has_second_factor
+    if state.is_enrolling and not state.is_factor_settled:
+        # Whoever has a factor shows it before another one is added (NIST SP 800-63B-4 section 4.1.2).
+        return Step.SECOND_FACTOR if facts.factors.has_any and not is_proven else _enrolment(state, Step.OFFER_TOTP)
+    if is_strong:
+        return None
+    if _demands_second_factor(state.request):
+        # Neither a trusted browser nor a code by e-mail is aal2.
+        return Step.SECOND_FACTOR if facts.factors.is_strong else _enrolment(state, Step.ENROL_TOTP)
+    if facts.policy is Mfa.REQUIRED:
+        if not facts.factors.has_any:
+            return _enrolment(state, Step.ENROL_TOTP)
+        return None if facts.is_browser_trusted or _has_code(facts.session) else Step.SECOND_FACTOR
+    is_offer_due = state.signed_in_at is not None and not state.is_factor_settled and not facts.factors.has_any
     was_put_off = facts.user is not None and facts.user.mfa_postponed_at is not None
-    return Step.OFFER_TOTP if is_offer_due and not was_put_off else None
+    return _enrolment(state, Step.OFFER_TOTP) if is_offer_due and not was_put_off else None
+
+
+def _enrolment(state: Interaction, otherwise: Step) -> Step:
+    return Step.ENROL_PASSKEY if state.is_passkey_chosen else otherwise
+
+
+def _has_code(session: Session | None) -> bool:
+    """Whether the session had a code, were it one by e-mail."""
+    return session is not None and "otp" in session.amr
+
+
+def _is_proven(facts: Facts) -> bool:
+    """Whether the session had the best kind of factor that the person has."""
+    is_strong = facts.session is not None and facts.session.acr == AAL2
+    return is_strong or (not facts.factors.is_strong and _has_code(facts.session))
+
+
+def is_enrolment_forced(state: Interaction, facts: Facts) -> bool:
+    """Whether the person cannot go on without a factor, so that there is nothing to put off."""
+    return not state.is_enrolling and (_demands_second_factor(state.request) or facts.policy is Mfa.REQUIRED)
+
+
+def accepts_email_code(state: Interaction, factors: Factors) -> bool:
+    """Whether a code by e-mail is of use to somebody with these factors, or a stronger one is wanted."""
+    is_strong_wanted = state.is_factor_needed or state.is_enrolling or _demands_second_factor(state.request)
+    return factors.email and not (factors.is_strong and is_strong_wanted)
+
+
+def fresh_sign_in(now: int, continue_to: str, *, removing: str | None = None) -> Interaction:
+    """Return the sign-in that `second_factor.check_fresh` asks for, which leads back to one of our own pages."""
+    return Interaction(
+        created_at=now, continue_to=continue_to, fresh_seconds=FRESH_SECONDS, is_factor_needed=True, removing=removing
+    )
 
 
 def _demands_second_factor(request: AuthorizationRequest | None) -> bool:

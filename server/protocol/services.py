@@ -1,14 +1,16 @@
 """What the handlers share: made once by the composition root, given to everyone who needs it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 
 from clients.registry import ClientRegistry
 from keys.sealing import Sealer
 from server.accounts.passwords import PasswordHasher
+from server.accounts.user import User
 from server.clock import Clock
 from server.events.context import Context
 from server.settings import Settings
@@ -45,6 +47,15 @@ class Services:
             if name in extension.scopes:
                 return extension.scopes[name]
         return name
+
+    def person_claims(self, db: Connection, user: User, names: Container[str]) -> dict[str, Any]:
+        """Return which of these claims extensions have about a person, as they are now."""
+        return {
+            name: read(db, user)
+            for extension in self.extensions
+            for name, read in extension.person_claims.items()
+            if name in names
+        }
 
 
 def services_of(request: Request) -> Services:

@@ -1,6 +1,6 @@
 """Rows of the audit log: appended and read, never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -21,16 +21,19 @@ def list_rows(
     *,
     user_id: str | None = None,
     event: str | None = None,
+    events: Collection[str] = (),
     since: int | None = None,
     before_id: int | None = None,
     limit: int = 100,
 ) -> list[RowMapping]:
-    """Return the newest rows first, at most `limit`; `before_id` pages on."""
+    """Return the newest rows first, at most `limit`; `before_id` pages on. `events`: of one of these kinds."""
     statement = select(audit_log).order_by(audit_log.c.id.desc()).limit(limit)
     if user_id is not None:
         statement = statement.where(audit_log.c.user_id == user_id)
     if event is not None:
         statement = statement.where(audit_log.c.event == event)
+    if events:
+        statement = statement.where(audit_log.c.event.in_(events))
     if since is not None:
         statement = statement.where(audit_log.c.at >= since)
     if before_id is not None:

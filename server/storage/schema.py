@@ -54,10 +54,27 @@ users = Table(
     # The standard claims of OpenID Connect Core section 5.1 other than sub, email and email_verified.
     Column("claims", JSON, nullable=False),
     Column("mfa_postponed_at", Time),
+    # Since when codes by e-mail are one of the person's second factors; NULL: they are not.
+    Column("email_factor_at", Time),
+    # The language in which the person was last here, for mails: a BCP 47 tag.
+    Column("language", String(35)),
+    # When the person chose that language for the account; NULL: it follows the browser.
+    Column("language_chosen_at", Time),
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
     Column("disabled_at", Time),
     Column("deleted_at", Time),
+    # When what is known about a deleted person is erased; until then an administrator can restore them.
+    Column("erase_at", Time, index=True),
+)
+
+password_history = Table(
+    "password_history",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
 )
 
 user_roles = Table(
@@ -78,6 +95,34 @@ totp_devices = Table(
     Column("last_step", BigInteger, nullable=False),
     Column("created_at", Time, nullable=False),
     Column("last_used_at", Time),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    # base64url; WebAuthn section 4 allows 1023 bytes.
+    Column("credential_id", String(1400), nullable=False, unique=True),
+    Column("public_key", Text, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("aaguid", String(36), nullable=False),
+    Column("transports", JSON, nullable=False),
+    Column("is_backed_up", Boolean, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("last_used_at", Time),
+)
+
+trusted_browsers = Table(
+    "trusted_browsers",
+    metadata,
+    # Browsers that need no second factor for a while; the cookie's value is a secret of which the digest is kept.
+    Column("digest", DIGEST, primary_key=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_agent", String(255), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
 )
 
 recovery_codes = Table(
@@ -127,6 +172,39 @@ client_secrets = Table(
     Column("digest", DIGEST, nullable=False),
     Column("created_at", Time, nullable=False),
     Column("expires_at", Time),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("description", String(500), nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+role_permissions = Table(
+    "role_permissions",
+    metadata,
+    Column("role", String(64), ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True),
+    Column("permission", String(128), primary_key=True),
+)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("name_normalized", String(255), nullable=False, unique=True),
+    Column("created_at", Time, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("organization_id", IDENTIFIER, ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", IDENTIFIER, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", String(64), nullable=False),
+    Column("created_at", Time, nullable=False),
 )
 
 scopes = Table(
@@ -198,6 +276,20 @@ one_time = Table(
     Column("purge_at", Time, nullable=False, index=True),
 )
 
+outbox = Table(
+    "outbox",
+    metadata,
+    # What must be sent after its transaction, such as mails. The text is sealed: it may hold one-time links.
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("topic", String(32), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("user_id", IDENTIFIER, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("next_try_at", Time, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+    Column("last_error", String(255)),
+)
+
 revoked_tokens = Table(
     "revoked_tokens",
     metadata,
@@ -250,6 +342,8 @@ audit_log = Table(
     Column("user_id", IDENTIFIER, index=True),
     Column("client_id", String(255)),
     Column("address", String(64), nullable=False),
+    # The browser or program that asked, so that people recognise their own doings.
+    Column("user_agent", String(255)),
     Column("request_id", String(64), nullable=False),
     Column("details", JSON, nullable=False),
     sqlite_autoincrement=True,

@@ -54,6 +54,21 @@ _REVOKE_OTHERS = (
     )
     .values(revoked_at=_AT)
 )
+_REVOKE_OF_ONE = (
+    update(authorizations)
+    .where(
+        (authorizations.c.user_id == bindparam("u"))
+        & authorizations.c.revoked_at.is_(None)
+        & (authorizations.c.session_id == bindparam("i"))
+    )
+    .values(revoked_at=_AT)
+)
+_CLIENTS_OF_USER = (
+    select(authorizations.c.session_id, authorizations.c.client_id)
+    .where((authorizations.c.user_id == bindparam("u")) & authorizations.c.revoked_at.is_(None))
+    .distinct()
+    .order_by(authorizations.c.session_id, authorizations.c.client_id)
+)
 
 
 def insert_session(db: Connection, row: Mapping[str, Any]) -> None:
@@ -109,3 +124,16 @@ def end_others(db: Connection, user_id: str, except_id: str, now: int) -> int:
 def revoke_of_others(db: Connection, user_id: str, except_id: str, now: int) -> int:
     """Revoke what a person authorized, offline access included, in any session but one."""
     return db.execute(_REVOKE_OTHERS, {"u": user_id, "i": except_id, "at": now}).rowcount
+
+
+def revoke_of_one(db: Connection, user_id: str, session_id: str, now: int) -> int:
+    """Revoke what a person authorized in one session, offline access included."""
+    return db.execute(_REVOKE_OF_ONE, {"u": user_id, "i": session_id, "at": now}).rowcount
+
+
+def clients_of_user(db: Connection, user_id: str) -> dict[str, list[str]]:
+    """Return the clients that have access from each session of a person, by the session's id."""
+    found: dict[str, list[str]] = {}
+    for session_id, client_id in db.execute(_CLIENTS_OF_USER, {"u": user_id}):
+        found.setdefault(session_id, []).append(client_id)
+    return found

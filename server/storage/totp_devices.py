@@ -17,6 +17,9 @@ _ACCEPT = (
     .values(last_step=bindparam("step"), last_used_at=bindparam("at"))
     .returning(totp_devices.c.id)
 )
+_ONE = _OF_USER & (totp_devices.c.id == bindparam("i"))
+_RENAME = update(totp_devices).where(_ONE).values(name=bindparam("new_name"))
+_DELETE_ONE = delete(totp_devices).where(_ONE)
 _DELETE = delete(totp_devices).where(_OF_USER)
 
 
@@ -53,6 +56,16 @@ def accept_step(db: Connection, user_id: str, device_id: str, step: int, now: in
     """
     moved = db.execute(_ACCEPT, {"u": user_id, "step": step, "at": now}).scalars().all()
     return device_id in moved
+
+
+def rename(db: Connection, device_id: str, user_id: str, name: str) -> bool:
+    """Give a person's device another name, and say whether it is there."""
+    return db.execute(_RENAME, {"i": device_id, "u": user_id, "new_name": name}).rowcount == 1
+
+
+def delete_one(db: Connection, device_id: str, user_id: str) -> bool:
+    """Forget one device of a person, and say whether it was there."""
+    return db.execute(_DELETE_ONE, {"i": device_id, "u": user_id}).rowcount == 1
 
 
 def delete_of_user(db: Connection, user_id: str) -> int:

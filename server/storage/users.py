@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 
@@ -33,6 +33,13 @@ class User:
     updated_at: int
     mfa_postponed_at: int | None
     password_changed_at: int | None
+    language: str | None
+    """BCP 47 tag of the language that the person chose, or in which they were last here."""
+    is_language_chosen: bool
+    erase_at: int | None
+    """When a deleted person is erased; None for people who are not deleted, and for those who are erased."""
+    email_factor_at: int | None = None
+    """Since when codes by e-mail are one of the person's factors."""
 
     @property
     def is_active(self) -> bool:
@@ -79,13 +86,23 @@ _REHASH = (
     .where(_BY_ID & (users.c.password_hash == bindparam("old_hash")))
     .values(password_hash=bindparam("new_hash"))
 )
+_NOTE_LANGUAGE = (
+    update(users)
+    .where(_BY_ID & users.c.language_chosen_at.is_(None) & users.c.language.is_distinct_from(bindparam("tag")))
+    .values(language=bindparam("tag"))
+)
 _DISABLE = update(users).where(_BY_ID & users.c.disabled_at.is_(None) & users.c.deleted_at.is_(None))
 _DISABLE = _DISABLE.values(disabled_at=bindparam("at"), updated_at=bindparam("at"))
 _ENABLE = update(users).where(_BY_ID & users.c.disabled_at.is_not(None) & users.c.deleted_at.is_(None))
 _ENABLE = _ENABLE.values(disabled_at=None, updated_at=bindparam("at"))
+_DELETE = update(users).where(_BY_ID & users.c.deleted_at.is_(None))
+_DELETE = _DELETE.values(deleted_at=bindparam("at"), erase_at=bindparam("later"), updated_at=bindparam("at"))
+_RESTORE = update(users).where(_BY_ID & users.c.deleted_at.is_not(None) & (users.c.erase_at > bindparam("at")))
+_RESTORE = _RESTORE.values(deleted_at=None, erase_at=None, updated_at=bindparam("at"))
+_DUE = select(users.c.id).where(users.c.erase_at <= bindparam("at")).order_by(users.c.erase_at).limit(bindparam("n"))
 _ERASE = (
     update(users)
-    .where(_BY_ID & users.c.deleted_at.is_(None))
+    .where(_BY_ID & (users.c.deleted_at.is_(None) | users.c.erase_at.is_not(None)))
     .values(
         email=bindparam("tombstone"),
         email_normalized=bindparam("tombstone"),
@@ -96,9 +113,13 @@ _ERASE = (
         password_hash=None,
         password_changed_at=None,
         mfa_postponed_at=None,
+        email_factor_at=None,
+        language=None,
+        language_chosen_at=None,
         claims=bindparam("no_claims", type_=users.c.claims.type),
         updated_at=bindparam("at"),
-        deleted_at=bindparam("at"),
+        deleted_at=func.coalesce(users.c.deleted_at, bindparam("at")),
+        erase_at=None,
     )
 )
 
@@ -119,6 +140,10 @@ def _user(row: RowMapping, roles: Iterable[str]) -> User:
         updated_at=row["updated_at"],
         mfa_postponed_at=row["mfa_postponed_at"],
         password_changed_at=row["password_changed_at"],
+        language=row["language"],
+        is_language_chosen=row["language_chosen_at"] is not None,
+        erase_at=row["erase_at"],
+        email_factor_at=row["email_factor_at"],
     )
 
 
@@ -133,12 +158,12 @@ def find_by_id(db: Connection, user_id: str) -> User | None:
 
 
 def find_by_email(db: Connection, email_normalized: str) -> User | None:
-    """Return the person with this e-mail address, disabled or not; never a deleted one."""
+    """Return the person with this e-mail address, disabled or not, deleted but not yet erased or not."""
     return _find(db, _FIND_BY_EMAIL, email_normalized)
 
 
 def find_by_username(db: Connection, username_normalized: str) -> User | None:
-    """Return the person with this username, disabled or not; never a deleted one."""
+    """Return the person with this username, disabled or not, deleted but not yet erased or not."""
     return _find(db, _FIND_BY_USERNAME, username_normalized)
 
 
@@ -183,6 +208,11 @@ def replace_password_hash(db: Connection, user_id: str, old_hash: str, new_hash:
     return db.execute(_REHASH, {"i": user_id, "old_hash": old_hash, "new_hash": new_hash}).rowcount == 1
 
 
+def note_language(db: Connection, user_id: str, tag: str) -> None:
+    """Remember the language in which the person is here, unless they chose one; that is no change of the person."""
+    db.execute(_NOTE_LANGUAGE, {"i": user_id, "tag": tag})
+
+
 def lock(db: Connection, user_id: str) -> None:
     """Let only one transaction at a time change what hangs on the person."""
     db.execute(_LOCK, {"i": user_id})
@@ -207,8 +237,23 @@ def enable(db: Connection, user_id: str, now: int) -> bool:
     return db.execute(_ENABLE, {"i": user_id, "at": now}).rowcount == 1
 
 
+def mark_deleted(db: Connection, user_id: str, *, erase_at: int, now: int) -> bool:
+    """Mark a person as deleted until they are erased or restored, and say whether this changed anything."""
+    return db.execute(_DELETE, {"i": user_id, "at": now, "later": erase_at}).rowcount == 1
+
+
+def restore(db: Connection, user_id: str, now: int) -> bool:
+    """Take a deletion back, and say whether this changed anything: not once the time for it is over."""
+    return db.execute(_RESTORE, {"i": user_id, "at": now}).rowcount == 1
+
+
+def due_for_erasure(db: Connection, now: int, *, limit: int) -> list[str]:
+    """Return the ids of deleted people whose time has come."""
+    return list(db.execute(_DUE, {"at": now, "n": limit}).scalars())
+
+
 def erase(db: Connection, user_id: str, now: int) -> bool:
-    """Mark a person as deleted and erase what was known about them, and say whether this changed anything.
+    """Erase what was known about a person, deleted before or not, and say whether this changed anything.
 
     The row stays, so that the id is never given again (OpenID Connect Core section 2, `sub`) and the audit log keeps
     its meaning. E-mail address and username become free.

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keys.jose import JoseError, check_times, verify
@@ -25,12 +25,14 @@ class AccessTokenClaims:
     auth_time: int | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
-    roles: tuple[str, ...] | None = None
+    person: Mapping[str, Any] = field(default_factory=dict)
+    """Claims about the person that the scopes ask for; none of them replaces a claim of the token itself."""
 
 
 def mint(keys: KeyRing, issuer: str, token: AccessTokenClaims, *, now: int, lifetime: int) -> str:
     """Sign a new access token (RFC 9068 section 2.2)."""
     claims: dict[str, Any] = {
+        **token.person,
         "iss": issuer,
         "sub": token.subject,
         "aud": token.audience,
@@ -43,8 +45,6 @@ def mint(keys: KeyRing, issuer: str, token: AccessTokenClaims, *, now: int, life
         claims["scope"] = token.scope
     if token.authorization_id is not None:
         claims |= {"gid": token.authorization_id, "auth_time": token.auth_time, "acr": token.acr, "amr": token.amr}
-    if token.roles is not None:
-        claims["roles"] = token.roles
     return keys.signer().sign(claims, typ=TYPE)
 
 

@@ -93,7 +93,7 @@ async def test_weaker_parameters_ask_for_a_new_hash() -> None:
 async def test_a_full_queue_refuses_at_once_and_recovers() -> None:
     hasher = PasswordHasher(time_cost=1, memory_kib=64, parallel=1, queue=1)
     gate = threading.Event()
-    waiting = [asyncio.ensure_future(hasher._run(gate.wait)) for _ in range(2)]
+    waiting = [asyncio.ensure_future(hasher.run(gate.wait)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(PasswordHasherBusyError):
         await hasher.verify(None, "anything")
@@ -106,7 +106,7 @@ async def test_a_full_queue_refuses_at_once_and_recovers() -> None:
 async def test_a_caller_who_leaves_does_not_keep_the_place() -> None:
     hasher = PasswordHasher(time_cost=1, memory_kib=64, parallel=1, queue=1)
     gate = threading.Event()
-    running, queued = (asyncio.ensure_future(hasher._run(gate.wait)) for _ in range(2))
+    running, queued = (asyncio.ensure_future(hasher.run(gate.wait)) for _ in range(2))
     await asyncio.sleep(0)
     queued.cancel()
     await asyncio.wait([queued])
@@ -123,5 +123,5 @@ async def test_a_caller_who_leaves_does_not_keep_the_place() -> None:
 
 async def test_the_event_loop_stays_free_while_hashing(hasher: PasswordHasher) -> None:
     threads: list[str] = []
-    await hasher._run(lambda: threads.append(threading.current_thread().name))
+    await hasher.run(lambda: threads.append(threading.current_thread().name))
     assert threads[0].startswith("argon2")

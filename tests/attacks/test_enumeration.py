@@ -36,6 +36,7 @@ def _seen(response: httpx.Response, *typed: str) -> tuple[Any, ...]:
     """What somebody sees of an answer, without what differs each time and what they typed themselves."""
     headers = sorted((name, value) for name, value in response.headers.items() if name not in CHANGES_EACH_TIME)
     body = re.sub(r"oin_[\w-]{43}|(?<=csrf_token\" value=\")[0-9a-f]{64}|[0-9a-f]{16}(?=</code>)", "", response.text)
+    body = re.sub(r"(?<=challenge&#34;: &#34;)[\w-]{43}", "", body)
     for text in typed:
         body = body.replace(text, "")
     return response.status_code, [pair for pair in headers if pair[0] != "content-length"], body

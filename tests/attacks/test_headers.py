@@ -14,6 +14,7 @@ from starlette.routing import Match, Mount, Route
 from server.accounts import credentials
 from server.accounts.user import find_by_email
 from server.events.context import CLI
+from server.routes import PAGES
 from tests.conftest import Serve
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
@@ -140,6 +141,11 @@ async def _account(tour: Tour) -> None:
         await person.submit(None, form)
     token = person.form.fields["csrf_token"] if person.page.forms else next(iter(forms.values())).fields["csrf_token"]
     await person.http.post("/account/second-factor", data={"csrf_token": token})
+    for path, methods, _ in PAGES:
+        if path.startswith("/account/") and "GET" in methods:
+            await person.visit(path)
+        if path.startswith("/account/") and "POST" in methods:
+            await person.http.post(path, data={"csrf_token": token})
     await person.visit("/end-session")
     await person.submit(("decision", "sign-out"))
     await person.http.post("/end-session", data={"client_id": "web", "post_logout_redirect_uri": BACK})

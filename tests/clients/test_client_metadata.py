@@ -14,7 +14,7 @@ TEXTS = ("client_name", "software_id", "software_version")
 URLS = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 LISTS = ("redirect_uris", "post_logout_redirect_uris", "grant_types", "response_types", "response_modes", "contacts")
 CHOICES = ("token_endpoint_auth_method", "id_token_signed_response_alg", "application_type", "subject_type")
-BOOLEANS = ("require_auth_time", "require_pkce", "skip_consent", "may_introspect")
+BOOLEANS = ("require_auth_time", "require_pkce", "require_mfa", "skip_consent", "may_introspect")
 NUMBERS = ("default_max_age", "access_token_seconds", "refresh_token_seconds")
 EVERYTHING: dict[str, Any] = {
     **WITH_KEYS,
@@ -39,6 +39,7 @@ EVERYTHING: dict[str, Any] = {
     "default_acr_values": ["aal2", "aal1"],
     "require_auth_time": True,
     "require_pkce": True,
+    "require_mfa": True,
     "skip_consent": False,
     "may_introspect": False,
     "access_token_seconds": 10,

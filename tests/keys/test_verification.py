@@ -111,7 +111,9 @@ def test_a_kid_of_another_type_or_size_is_refused(kid: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "kid", ["", "unknown", key_pair().kid.upper(), f"{key_pair().kid} ", "../etc", "' OR 1=1 --", "k" * 128]
+    "kid",
+    ["", "unknown", key_pair().kid.upper(), f"{key_pair().kid} ", "../etc", "' OR 1=1 --", "k" * 128],
+    ids=["empty", "unknown", "upper case", "with a space", "path", "SQL", "long"],
 )
 def test_an_unknown_kid_finds_no_key(kid: str) -> None:
     refused(jws({**HEADER, "kid": kid}, PAYLOAD), "no key")

@@ -226,7 +226,7 @@ async def test_a_login_hint_fills_in_the_form(person: Person, rp: RelyingParty) 
 
 async def test_display_ui_locales_and_acr_values_do_no_harm(person: Person, rp: RelyingParty) -> None:
     """oidcc-display-page, oidcc-ui-locales, oidcc-ensure-request-with-acr-values-succeeds."""
-    await rp.code_for(person, display="popup", ui_locales="se de en", claims_locales="se", acr_values="1 2")
+    await rp.code_for(person, display="popup", ui_locales="se en de", claims_locales="se", acr_values="1 2")
 
 
 async def test_without_nonce_the_id_token_has_none(person: Person, rp: RelyingParty) -> None:

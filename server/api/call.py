@@ -1,0 +1,124 @@
+"""One call of the JSON API: who asks, with what, and the transaction in which the token is checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from server.accounts.second_factor import FRESH_SECONDS
+from server.accounts.user import User
+from server.api import errors
+from server.api.errors import ApiError, Problem
+from server.events.context import Context
+from server.languages import Language
+from server.languages.language import wishes_of
+from server.pages.render import Renderer
+from server.protocol import bearer
+from server.protocol.bearer import BearerToken
+from server.protocol.errors import BearerError
+from server.protocol.services import Services, context_of, services_of
+
+T = TypeVar("T")
+ACCOUNT_SCOPE = "account"
+"""The scope without which a token shows and changes nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers."""
+
+    status: int
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call whose body was read. `values` are the known members that were given; `path` those of the path."""
+
+    services: Services
+    context: Context
+    language: Language
+    now: int
+    values: Mapping[str, Any]
+    path: Mapping[str, str]
+    token: str | None
+    """What stands in the Authorization header after `Bearer`; None without one. Nobody has checked it yet."""
+
+    @classmethod
+    def of(
+        cls, request: Request, values: Mapping[str, Any], path: Mapping[str, str], *, is_bearer: bool = False
+    ) -> "Call":
+        """Put together what a handler needs. Raises ApiError where `is_bearer` and there are several tokens."""
+        services = services_of(request)
+        renderer = cast("Renderer", request.app.state.renderer)
+        return cls(
+            services=services,
+            context=context_of(request),
+            language=renderer.languages.choose(wishes_of(request.headers.get("accept-language", ""))),
+            now=services.clock.now(),
+            values=values,
+            path=path,
+            token=presented_token(request) if is_bearer else None,
+        )
+
+    def text(self, name: str) -> str:
+        """Return a member that is a text, "" where it was left out or null."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else ""
+
+    def problem(self, member: str, message: str) -> Problem:
+        """Return a problem in the language of whoever asks."""
+        return Problem(member, self.language.say(message))
+
+    async def run(self, work: Callable[[Connection, BearerToken], T], *, scope: str = ACCOUNT_SCOPE) -> T:
+        """Check the token and run the work in one transaction, so that what was revoked does nothing more.
+
+        Raises ApiError. A refusal that the work raises rolls back; one that must leave a trace is returned.
+        """
+        return await self.services.database.run(lambda db: work(db, self.authenticated(db, scope)))
+
+    async def read(self, work: Callable[[Connection, BearerToken], T], *, scope: str = ACCOUNT_SCOPE) -> T:
+        """Do the same with work that only reads, which is cheaper. Raises ApiError."""
+        return await self.services.database.read(lambda db: work(db, self.authenticated(db, scope)))
+
+    def authenticated(self, db: Connection, scope: str = ACCOUNT_SCOPE) -> BearerToken:
+        """Return the verified token. Raises ApiError."""
+        if self.token is None:
+            raise errors.unauthorized(errors.NOT_AUTHENTICATED)
+        try:
+            token = bearer.check(db, self.services, self.token, now=self.now)
+        except BearerError:
+            raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_token") from None
+        if not token.scopes & {scope, ACCOUNT_SCOPE}:
+            # RFC 6750 section 3.1
+            challenge = f'{errors.REALM}, error="insufficient_scope", scope="{scope}"'
+            raise ApiError(403, "This token may not be used for that", headers={"www-authenticate": challenge})
+        return token
+
+    def by(self, user: User) -> Context:
+        """Return the context of something that a person did."""
+        return Context(self.context.request_id, self.context.address, self.context.user_agent, user.id)
+
+
+def presented_token(request: Request) -> str | None:
+    """Return what stands in the one Authorization header of the Bearer scheme (RFC 6750 section 2.1)."""
+    headers = request.headers.getlist("authorization")
+    if len(headers) > 1:
+        raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_request")
+    scheme, _, value = (headers[0] if headers else "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
+
+
+def check_fresh(call: Call, token: BearerToken) -> None:
+    """Refuse a token of a sign-in that is long ago. Raises ApiError."""
+    if call.now - token.authorization["auth_time"] > FRESH_SECONDS:
+        raise errors.step_up(max_age=FRESH_SECONDS)
+
+
+def check_strong(token: BearerToken, acr: str | None) -> None:
+    """Refuse a token of a sign-in that is weaker than demanded; None demands nothing. Raises ApiError."""
+    if acr is not None and token.authorization["acr"] != acr:
+        raise errors.step_up(acr=acr)
