@@ -3,6 +3,8 @@
 PYTHON ?= python3
 # What `make check` runs: `make check QUICK=tests/flows` narrows it down.
 QUICK ?= tests
+# The slow ones wait for other processes more than they compute: one and a half for each core, at most eight.
+TEST_PROCESSES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 > 8 ? 8 : $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -23,7 +25,7 @@ demo: dev node_modules/.stamp ## Start the server and the example clients, ready
 	@exec $(BIN)/python examples/demo.py
 
 test: dev provision node_modules/.stamp ## Run every test, on SQLite and PostgreSQL, in Chromium, with foreign clients
-	@$(BIN)/python -m pytest -p tests.support.complete_run -n auto --maxprocesses=8 --dist loadfile
+	@$(BIN)/python -m pytest -p tests.support.complete_run -n $(TEST_PROCESSES) --dist loadfile
 
 check: dev ## Check format, lint, types and import rules, then run the quick tests
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }

@@ -31,22 +31,26 @@ VERIFIER = secrets.token_urlsafe(48)
 WARM_UP_SECONDS = 1
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 Task = Callable[[Connection], Awaitable[None]]
 
 
 class Flow:
-    """A signed-in person and a first-party client at one server."""
+    """A signed-in person and a first-party client at one server, with more metadata and parameters of a request."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(
+        self, server: ServerProcess, metadata: Mapping[str, Any] = NOTHING, parameters: Mapping[str, str] = NOTHING
+    ) -> None:
         self._port = server.port
         self._client = register_client(
             server,
             client_name="Benchmark",
             redirect_uris=[REDIRECT_URI],
-            grant_types=["authorization_code", "refresh_token"],
             scope="openid profile offline_access",
-            token_endpoint_auth_method="client_secret_post",  # noqa: S106  a method's name
+            token_endpoint_auth_method="client_secret_post",
             skip_consent=True,
+            **{"grant_types": ["authorization_code", "refresh_token"], **metadata},
         )
         request = {
             "response_type": "code",
@@ -57,23 +61,29 @@ class Flow:
             "code_challenge_method": "S256",
             "state": "s",
             "nonce": "n",
+            **parameters,
         }
         self._authorize = f"/authorize?{urlencode(request)}"
         self._cookies = sign_in(server, self._authorize)
 
     async def measure(self, seconds: float) -> tuple[float, float]:
         """Return exchanges and refreshes a second."""
+        _, exchanges, tokens = await self.authorize_and_exchange(seconds)
+        seen = set(tokens[:CONCURRENCY])
+        end = time.perf_counter() + seconds
+        refreshing = await self._at_once([self._rotate(token, end, seen) for token in tokens[:CONCURRENCY]])
+        return exchanges, (len(seen) - CONCURRENCY) / refreshing
+
+    async def authorize_and_exchange(self, seconds: float) -> tuple[float, float, list[str]]:
+        """Return authorization requests and exchanges a second, and the refresh tokens."""
         codes: list[str] = []
         wanted = min(round(CODES_PER_SECOND * seconds), MOST_CODES)
-        await self._at_once([self._prepare(codes, wanted // CONCURRENCY)] * CONCURRENCY)
+        authorizing = await self._at_once([self._prepare(codes, wanted // CONCURRENCY)] * CONCURRENCY)
         prepared, tokens = len(codes), list[str]()
         exchanging = await self._at_once([self._exchange(codes, tokens)] * CONCURRENCY)
         if len(set(tokens)) != prepared:
             raise MeasurementError(f"{prepared} codes gave {len(set(tokens))} refresh tokens")
-        seen = set(tokens[:CONCURRENCY])
-        end = time.perf_counter() + seconds
-        refreshing = await self._at_once([self._rotate(token, end, seen) for token in tokens[:CONCURRENCY]])
-        return prepared / exchanging, (len(seen) - CONCURRENCY) / refreshing
+        return prepared / authorizing, prepared / exchanging, tokens
 
     async def _at_once(self, tasks: list[Task]) -> float:
         """Run each task on a connection of its own, and return how long all took once the connections stood."""
@@ -87,10 +97,10 @@ class Flow:
         async def task(connection: Connection) -> None:
             for _ in range(count):
                 answer = await connection.get(self._authorize, self._cookies)
-                found = parse_qs(urlsplit(answer.headers.get("location", "")).query).get("code")
-                if not found:
+                code = _code_in(answer.headers.get("location", ""))
+                if code is None:
                     raise MeasurementError(f"no code: {answer.status} {answer.headers.get('location', '')}")
-                codes.append(found[0])
+                codes.append(code)
 
         return task
 
@@ -121,6 +131,16 @@ class Flow:
         body: dict[str, Any] = json.loads(answer.body)
         refresh_token: str = body["refresh_token"]
         return refresh_token
+
+
+def _code_in(location: str) -> str | None:
+    """Return the code of an authorization response: in query or fragment, or in a JWT there (JARM)."""
+    parts = urlsplit(location)
+    answer = {name: values[0] for name, values in parse_qs(parts.query or parts.fragment).items()}
+    if "response" in answer:
+        body = answer["response"].split(".")[1]
+        answer = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return answer.get("code")
 
 
 class Codes:

@@ -1,9 +1,12 @@
 """A keep-alive HTTP connection that costs the measuring side little: it shares the cores with the server."""
 
 import asyncio
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import urlencode
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Answer(NamedTuple):
@@ -35,10 +38,11 @@ class Connection:
         """Send what a browser would."""
         return await self._ask(f"GET {target} HTTP/1.1\r\n{self._host}Cookie: {cookies}\r\n\r\n".encode())
 
-    async def post(self, target: str, form: dict[str, str]) -> Answer:
+    async def post(self, target: str, form: Mapping[str, str], headers: Mapping[str, str] = NO_HEADERS) -> Answer:
         """Send a form."""
         body = urlencode(form)
         head = f"POST {target} HTTP/1.1\r\n{self._host}Content-Type: application/x-www-form-urlencoded\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return await self._ask(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
     async def _ask(self, request: bytes) -> Answer:

@@ -17,12 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import report, wrk
 from benchmarks.codes import Codes
 from benchmarks.cold_start import ColdStart
+from benchmarks.extensions import Extensions
 from benchmarks.measure import Collected, Measure, MeasurementError
 from benchmarks.memory import Memory
 from benchmarks.stage import Stage
 from benchmarks.tokens import Tokens
 
-MEASURES: tuple[type[Any], ...] = (Tokens, Codes, ColdStart, Memory)
+MEASURES: tuple[type[Any], ...] = (Tokens, Codes, ColdStart, Memory, Extensions)
 Results = dict[str, dict[str, Collected]]
 
 

@@ -63,11 +63,26 @@ class Stage:
         return self._serve(self.settings())
 
     @functools.cached_property
+    def _cluster(self) -> DurableCluster:
+        return self._stack.enter_context(DurableCluster())
+
+    @functools.cached_property
     def postgresql(self) -> ServerProcess:
         """Ostiary with a worker for each core, on PostgreSQL."""
-        cluster = self._stack.enter_context(DurableCluster())
-        url = cluster.url(cluster.create_database())
-        known = self.settings(database_url=url, secret_key=generate_root_key())
+        return self._on_postgresql()
+
+    @functools.cached_property
+    def extended(self) -> ServerProcess:
+        """The same with what is off by default, and with a proxy that shows the certificates of clients: the driver."""
+        return self._on_postgresql(
+            response_types="code,code id_token",
+            trusted_proxies="127.0.0.1",
+            client_certificate_header="X-Client-Certificate",
+        )
+
+    def _on_postgresql(self, **more: Any) -> ServerProcess:
+        url = self._cluster.url(self._cluster.create_database())
+        known = self.settings(database_url=url, secret_key=generate_root_key(), **more)
         upgraded = ServerProcess(self.directory(), **known).run("db", "upgrade")
         if upgraded.returncode != 0:
             raise RuntimeError(f"ostiary db upgrade: {upgraded.stderr}")
@@ -80,6 +95,6 @@ class Stage:
 
 
 def register_client(server: ServerProcess, **metadata: Any) -> dict[str, str]:
-    """Register a client through the command line and return its `client_id` and `client_secret`."""
+    """Register a client through the command line and return its `client_id` and any `client_secret`."""
     made = server.cli("client", "create", "--metadata", "-", stdin=json.dumps(metadata))
-    return {name: made[name] for name in ("client_id", "client_secret")}
+    return {name: made[name] for name in ("client_id", "client_secret") if name in made}

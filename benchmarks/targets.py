@@ -73,7 +73,7 @@ def served(server: ServerProcess) -> Target:
         grant_types=["client_credentials"],
         response_types=[],
         scope=SCOPE,
-        token_endpoint_auth_method="client_secret_post",  # noqa: S106  a method's name
+        token_endpoint_auth_method="client_secret_post",
     )
     keys = KeySet.import_key_set(httpx.get(f"{server.address}/jwks").json())
     target = Target(server.pid, f"{server.address}/token", client, keys)

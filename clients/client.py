@@ -1,14 +1,19 @@
 """A registered client under its RFC 7591 names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
+from clients.certificate import thumbprints_of
+from clients.encryption import encryption_of
 from clients.redirect_uris import matches
+from clients.sector import sector_of
+from clients.security_profile import SecurityProfile, of
 from keys.jose import VerificationKey, import_client_jwks
+from keys.jwe import Encryption
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,8 @@ class ClientSecret:
     digest: str
     created_at: int
     expires_at: int | None = None
+    sealed: str | None = field(default=None, repr=False)
+    """The secret itself, sealed, where a method needs it back: `client_secret_jwt`."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class Client(ClientMixin):
     def client_uri(self) -> str | None:
         """The client's home page."""
         return self._text("client_uri")
+
+    @property
+    def initiate_login_uri(self) -> str | None:
+        """Where the client begins a sign-in that others ask it for (OpenID Connect Core section 4)."""
+        return self._text("initiate_login_uri")
 
     @property
     def logo_uri(self) -> str | None:
@@ -113,9 +125,78 @@ class Client(ClientMixin):
         return import_client_jwks(self.metadata["jwks"]) if self.metadata.get("jwks") else ()
 
     @property
+    def jwks_uri(self) -> str | None:
+        """Where its public keys are, instead of in `keys`."""
+        return self._text("jwks_uri")
+
+    @cached_property
+    def certificates(self) -> tuple[str, ...]:
+        """The thumbprints of the certificates among its keys (RFC 8705 section 2.2.2)."""
+        return thumbprints_of(self.metadata["jwks"]) if self.metadata.get("jwks") else ()
+
+    @property
+    def dpop_bound_access_tokens(self) -> bool:
+        """Whether each of its token requests needs a DPoP proof (RFC 9449 section 5.2)."""
+        return bool(self.metadata.get("dpop_bound_access_tokens", False))
+
+    @property
+    def tls_client_certificate_bound_access_tokens(self) -> bool:
+        """Whether its tokens are bound to the certificate it shows (RFC 8705 section 3.4)."""
+        return bool(self.metadata.get("tls_client_certificate_bound_access_tokens", False))
+
+    @property
+    def userinfo_acr(self) -> str | None:
+        """The strength of sign-in that a token needs at UserInfo (RFC 9470), None for any."""
+        return self._text("userinfo_acr")
+
+    @property
+    def userinfo_max_age(self) -> int | None:
+        """How old the sign-in behind a token may be at UserInfo, in seconds (RFC 9470); None for any age."""
+        return self._number("userinfo_max_age")
+
+    @property
     def id_token_signed_response_alg(self) -> str | None:
         """The algorithm of its ID tokens, None for the server's default."""
         return self._text("id_token_signed_response_alg")
+
+    @property
+    def require_pushed_authorization_requests(self) -> bool:
+        """Whether its authorization requests must be pushed (RFC 9126 section 6)."""
+        return bool(self.metadata.get("require_pushed_authorization_requests", False))
+
+    @property
+    def require_signed_request_object(self) -> bool:
+        """Whether its authorization requests must be signed (RFC 9101 section 10.5)."""
+        return bool(self.metadata.get("require_signed_request_object", False))
+
+    @property
+    def request_object_signing_alg(self) -> str | None:
+        """The one algorithm of its request objects, None for any that is served."""
+        return self._text("request_object_signing_alg")
+
+    @cached_property
+    def request_uris(self) -> tuple[str, ...]:
+        """Where its request objects may be fetched (OpenID Connect Core section 6.2)."""
+        return tuple(self.metadata.get("request_uris", ()))
+
+    @property
+    def authorization_signed_response_alg(self) -> str | None:
+        """The algorithm of its signed authorization responses, None for the server's default."""
+        return self._text("authorization_signed_response_alg")
+
+    @property
+    def userinfo_signed_response_alg(self) -> str | None:
+        """The algorithm of its UserInfo answers, None for plain JSON (OpenID Connect Core section 5.3.2)."""
+        return self._text("userinfo_signed_response_alg")
+
+    @property
+    def introspection_signed_response_alg(self) -> str | None:
+        """The algorithm of its signed introspection answers (RFC 9701 section 6), None for the server's default."""
+        return self._text("introspection_signed_response_alg")
+
+    def encryption_of(self, answer: str) -> Encryption | None:
+        """Return how one of `clients.encryption.ANSWERS` is encrypted for it, None where it is not."""
+        return encryption_of(self.metadata, answer)
 
     @property
     def default_max_age(self) -> int | None:
@@ -138,6 +219,11 @@ class Client(ClientMixin):
         value = self.metadata.get("require_pkce")
         return None if value is None else bool(value)
 
+    @cached_property
+    def security_profile(self) -> SecurityProfile:
+        """What it may do at most: an operator's policy, such as FAPI 2.0."""
+        return of(self.metadata)
+
     @property
     def require_mfa(self) -> bool:
         """Whether people need a second factor to sign in to it, whatever the server's policy says."""
@@ -149,9 +235,60 @@ class Client(ClientMixin):
         return bool(self.metadata.get("skip_consent", False))
 
     @property
+    def is_unverified(self) -> bool:
+        """Whether it registered itself and no operator vouches for it, so that people are always asked and told."""
+        return bool(self.metadata.get("unverified", False))
+
+    @property
+    def backchannel_token_delivery_mode(self) -> str | None:
+        """How it learns that the person has decided (CIBA section 5): `poll` or `ping`."""
+        return self._text("backchannel_token_delivery_mode")
+
+    @property
+    def backchannel_client_notification_endpoint(self) -> str | None:
+        """Where it is told that the person has decided (CIBA section 10.2)."""
+        return self._text("backchannel_client_notification_endpoint")
+
+    @property
+    def backchannel_authentication_request_signing_alg(self) -> str | None:
+        """The algorithm with which it signs each of its authentication requests (CIBA section 7.1.1), None for none."""
+        return self._text("backchannel_authentication_request_signing_alg")
+
+    @property
     def may_introspect(self) -> bool:
         """Whether it is a resource server that may introspect every access token of this server."""
         return bool(self.metadata.get("may_introspect", False))
+
+    @cached_property
+    def authorization_details_types(self) -> frozenset[str]:
+        """The types of `authorization_details` that it may use (RFC 9396 section 10)."""
+        return frozenset(self.metadata.get("authorization_details_types", ()))
+
+    @cached_property
+    def jwt_bearer_subjects(self) -> frozenset[str]:
+        """Whom its assertions may speak for (RFC 7523 section 2.1): `*`, `user:ID`, `role:NAME`."""
+        return frozenset(self.metadata.get("jwt_bearer_subjects", ()))
+
+    @cached_property
+    def jwt_bearer_issuers(self) -> tuple[str, ...]:
+        """Ids of the clients whose assertions it may present, beside its own."""
+        return tuple(self.metadata.get("jwt_bearer_issuers", ()))
+
+    @cached_property
+    def resources(self) -> tuple[str, ...] | None:
+        """The resources it may have tokens for (RFC 8707), None where its scopes and the person decide."""
+        uris = self.metadata.get("resources")
+        return None if uris is None else tuple(uris)
+
+    @cached_property
+    def sector(self) -> str | None:
+        """The sector whose pairwise identifiers it has (OpenID Connect Core section 8.1), None for the public ones."""
+        return sector_of(self.client_id, self.metadata)
+
+    @property
+    def has_opaque_access_tokens(self) -> bool:
+        """Whether its access tokens say nothing to whoever holds them: `access_token_format`."""
+        return self.metadata.get("access_token_format") == "opaque"
 
     @property
     def access_token_seconds(self) -> int | None:

@@ -19,6 +19,8 @@ class Profile:
     defaults: Mapping[str, Any]
     refused: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    unless: Mapping[str, str] = field(default_factory=dict)
+    """Defaults that another member makes needless."""
 
 
 _WITH_PEOPLE = {"grant_types": ["authorization_code", "refresh_token"], "scope": PERSON_SCOPE}
@@ -39,6 +41,32 @@ PROFILES: dict[str, Profile] = {
         "an installed application: public, PKCE, loopback or private-use redirect",
         {"token_endpoint_auth_method": "none", "application_type": "native", "require_pkce": True},
         _WITH_PEOPLE,
+    ),
+    "mcp": Profile(
+        "a client of the Model Context Protocol: public, PKCE, tokens for one named resource",
+        {
+            "token_endpoint_auth_method": "none",
+            "application_type": "native",
+            "require_pkce": True,
+            "security_profile": "mcp",
+        },
+        _WITH_PEOPLE,
+    ),
+    "fapi2": Profile(
+        "a client of high-value APIs by FAPI 2.0: confidential, pushed requests, tokens bound to its key",
+        {
+            "application_type": "web",
+            "require_pkce": True,
+            "require_pushed_authorization_requests": True,
+            "security_profile": "fapi2",
+        },
+        {
+            **_WITH_PEOPLE,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "dpop_bound_access_tokens": True,
+        },
+        refused={"token_endpoint_auth_method": "none"},
+        unless={"dpop_bound_access_tokens": "tls_client_certificate_bound_access_tokens"},
     ),
     "service": Profile(
         "a backend service that acts for itself",
@@ -64,4 +92,5 @@ def apply(name: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     )
     if contradicts:
         raise InvalidClientMetadata(f"{contradicts[0]} contradicts the profile {name}, which is {profile.description}")
-    return deepcopy({**profile.defaults, **given, **profile.fixed})
+    needed = {name: value for name, value in profile.defaults.items() if not given.get(profile.unless.get(name, ""))}
+    return deepcopy({**needed, **given, **profile.fixed})

@@ -18,14 +18,37 @@ class ClientStore(Protocol):
         ...
 
 
+class ClientDocuments(Protocol):
+    """Clients that are named by the URL of their metadata document. They have a cache of their own."""
+
+    def covers(self, client_id: str) -> bool:
+        """Whether a client_id is the URL of a document."""
+        ...
+
+    def cached(self, client_id: str) -> Client | None:
+        """Return a client whose document is still good."""
+        ...
+
+    async def find(self, client_id: str, store: ClientStore) -> Client | None:
+        """Return the client. What the store has under its name is what operators have decided about it."""
+        ...
+
+    def forget(self) -> None:
+        """Look at all documents again."""
+        ...
+
+
 class ClientRegistry:
     """A bounded cache over a store; unknown ids are remembered too.
 
     They are remembered apart, so that whoever sends made-up ids cannot push the real clients out of memory.
     """
 
-    def __init__(self, store: ClientStore, *, max_entries: int = 10_000) -> None:
+    def __init__(
+        self, store: ClientStore, *, documents: ClientDocuments | None = None, max_entries: int = 10_000
+    ) -> None:
         self._store = store
+        self._documents = documents
         self._max_entries = max_entries
         self._clients: OrderedDict[str, Client] = OrderedDict()
         self._unknown: OrderedDict[str, None] = OrderedDict()
@@ -39,6 +62,8 @@ class ClientRegistry:
             return known
         if client_id in self._unknown or not _CLIENT_ID.match(client_id):
             return None
+        if self._documents is not None and self._documents.covers(client_id):
+            return await self._documents.find(client_id, self._store)
         generation = self._generation
         client = await self._store.find_client(client_id)
         if generation == self._generation:  # else something changed while we read
@@ -56,10 +81,13 @@ class ClientRegistry:
 
     def cached(self, client_id: str) -> Client | None:
         """Return a client that was found before and has not changed since."""
-        return self._clients.get(client_id)
+        known = self._clients.get(client_id)
+        return known if known is not None or self._documents is None else self._documents.cached(client_id)
 
     def clear(self) -> None:
         """Forget everything: something has changed."""
         self._generation += 1
         self._clients.clear()
         self._unknown.clear()
+        if self._documents is not None:
+            self._documents.forget()

@@ -37,7 +37,15 @@ def decode_base64url(text: str) -> bytes:
 
 
 def decode_json_object(raw: bytes) -> dict[str, Any]:
-    """Read a JSON object in UTF-8. Raises ValueError.
+    """Read a JSON object in UTF-8, as strictly as `decode_json`. Raises ValueError."""
+    value = decode_json(raw)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004  everything that is refused is one kind of error
+    return value
+
+
+def decode_json(raw: bytes) -> Any:
+    """Read JSON in UTF-8. Raises ValueError.
 
     Refuses a member that stands twice, NaN, Infinity and numbers beyond floats, half surrogate pairs, and deep nesting.
     """
@@ -46,8 +54,6 @@ def decode_json_object(raw: bytes) -> dict[str, Any]:
     value = json.loads(
         text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant, parse_float=_finite
     )
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  everything that is refused is one kind of error
     if "\\ud" in text.lower():
         # Half a pair cannot be encoded: it would break whoever stores, logs or prints it later.
         json.dumps(value, ensure_ascii=False).encode("utf-8")

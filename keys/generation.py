@@ -7,7 +7,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-RSA_ALGORITHMS = frozenset({"RS256", "PS256"})
+from keys.jwe import KEY_MANAGEMENT
+
+RSA_ALGORITHMS = frozenset({"RS256", "PS256", "RSA-OAEP-256"})
+P256_ALGORITHMS = frozenset({"ES256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"})
 PUBLIC_EXPONENT = 65_537
 MIN_RSA_BITS = 2048
 
@@ -23,7 +26,7 @@ class GeneratedKey:
 
 
 def generate(algorithm: str, *, rsa_bits: int = 2048) -> GeneratedKey:
-    """Make a key pair for RS256, PS256, ES256 or EdDSA (Ed25519); slow for RSA.
+    """Make a key pair for RS256, PS256, ES256 or EdDSA (Ed25519), or for an algorithm of `keys.jwe`; slow for RSA.
 
     Raises ValueError for another algorithm, and for an RSA key of less than 2048 bits (RFC 7518 section 3.3).
     """
@@ -34,7 +37,7 @@ def generate(algorithm: str, *, rsa_bits: int = 2048) -> GeneratedKey:
     if algorithm in RSA_ALGORITHMS:
         native = rsa.generate_private_key(PUBLIC_EXPONENT, rsa_bits)
         key = RSAKey(native.public_key(), native.public_key())
-    elif algorithm == "ES256":
+    elif algorithm in P256_ALGORITHMS:
         native = ec.generate_private_key(ec.SECP256R1())
         key = ECKey(native.public_key(), native.public_key())
     elif algorithm == "EdDSA":
@@ -43,6 +46,7 @@ def generate(algorithm: str, *, rsa_bits: int = 2048) -> GeneratedKey:
     else:
         raise ValueError(f"no keys are made for {algorithm}")
     kid = key.thumbprint()
-    public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": algorithm}
+    use = "enc" if algorithm in KEY_MANAGEMENT else "sig"
+    public = {**key.as_dict(private=False), "kid": kid, "use": use, "alg": algorithm}
     der = native.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return GeneratedKey(kid, algorithm, public, der)

@@ -5,6 +5,7 @@ one JoseError, so that no input can make an exception of another kind (RFC 8725 
 """
 
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from joserfc.jws import JWSRegistry
 from keys.decoding import decode_base64url, decode_json_object, encode_base64url
 
 MAX_TOKEN_CHARACTERS = 16_384
+MAX_PROOF_CHARACTERS = 8192
+"""A proof carries its public key; one of 8192 RSA bits and its signature leave half of this for the claims."""
 MAX_KID_CHARACTERS = 128
 MAX_CLIENT_KEYS = 20
 MIN_RSA_BITS = 2048
@@ -25,12 +28,17 @@ MAX_RSA_BITS = 8192
 MAX_TIME = 2**53 - 1
 """The largest whole number that all JSON implementations read alike (RFC 8259 section 6); fits a database column."""
 SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+SHARED_SECRET_ALGORITHM = "HS256"
+MIN_SHARED_SECRET_BYTES = 32
+"""RFC 7518 section 3.2."""
 LEEWAY_SECONDS = 60
 
 Key = RSAKey | ECKey | OKPKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 _KEY_ALGORITHMS: dict[str, tuple[str, ...]] = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA",)}
+_FULLY_SPECIFIED = {"Ed25519": "EdDSA"}
+"""RFC 9864 section 2.2: new names of algorithms known before; newer libraries write them in what they sign."""
 _CURVES = {"RSA": None, "EC": "P-256", "OKP": "Ed25519"}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _PUBLIC_MEMBERS = frozenset({"kty", "n", "e", "crv", "x", "y"})
@@ -60,6 +68,15 @@ class VerifiedJwt:
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedProof:
+    """A JWT that is signed with the key in its own header: it proves nothing but that somebody has that key."""
+
+    claims: Mapping[str, Any]
+    thumbprint: str
+    """The key's SHA-256 thumbprint (RFC 7638), base64url."""
 
 
 FindKey = Callable[[str | None], VerificationKey | Sequence[VerificationKey] | None]
@@ -139,13 +156,45 @@ def verify(
     raise JoseError("no key, or a wrong signature")
 
 
+def verify_proof(token: str, *, algorithms: Collection[str], types: Collection[str]) -> VerifiedProof:
+    """Verify a compact JWS by the public key in its `jwk` header (RFC 9449 section 4.3). Raises JoseError."""
+    header, algorithm, signature = _read_header(token, algorithms, types, MAX_PROOF_CHARACTERS)
+    key = _import(header.get("jwk"))
+    if key is None or algorithm not in key.algorithms:
+        raise JoseError("the key in the header does not go with the algorithm")
+    if not _is_signed(algorithm, key, token.rpartition(".")[0].encode("ascii"), signature):
+        raise JoseError("a wrong signature")
+    # From the key itself: what was written around its numbers must not make it another key.
+    thumbprint = _wrap(cast("PublicKey", key.key.public_key)).thumbprint()
+    return VerifiedProof(unverified_claims(token, max_length=MAX_PROOF_CHARACTERS), thumbprint)
+
+
+def verify_shared(token: str, *, secrets: Sequence[bytes], types: Collection[str]) -> VerifiedJwt:
+    """Verify a compact JWS by one of several shared secrets: HS256 alone (RFC 7518 section 3.2). Raises JoseError."""
+    header, _, signature = _read_header(
+        token, (SHARED_SECRET_ALGORITHM,), types, MAX_TOKEN_CHARACTERS, (SHARED_SECRET_ALGORITHM,)
+    )
+    signing_input = token.rpartition(".")[0].encode("ascii")
+    is_signed = False
+    for secret in secrets:
+        if len(secret) >= MIN_SHARED_SECRET_BYTES:
+            is_signed |= hmac.compare_digest(hmac.digest(secret, signing_input, hashlib.sha256), signature)
+    if not is_signed:
+        raise JoseError("no secret, or a wrong signature")
+    return VerifiedJwt(header, unverified_claims(token))
+
+
 def _read_header(
-    token: str, algorithms: Collection[str], types: Collection[str], max_length: int
+    token: str,
+    algorithms: Collection[str],
+    types: Collection[str],
+    max_length: int,
+    known: Collection[str] = SIGNING_ALGORITHMS,
 ) -> tuple[dict[str, Any], str, bytes]:
     protected, _, signature = _segments(token, max_length)
     try:
         header = decode_json_object(decode_base64url(protected))
-        return header, _check_header(header, algorithms, types), decode_base64url(signature)
+        return header, _check_header(header, algorithms, types, known), decode_base64url(signature)
     except ValueError as error:
         raise JoseError(f"malformed header or signature: {type(error).__name__}") from None
 
@@ -166,9 +215,11 @@ def _is_signed(algorithm: str, key: VerificationKey, signing_input: bytes, signa
         raise JoseError(f"the signature cannot be checked: {type(error).__name__}") from None
 
 
-def _check_header(header: Mapping[str, Any], algorithms: Collection[str], types: Collection[str]) -> str:
-    algorithm, kid, typ = header.get("alg"), header.get("kid", ""), header.get("typ", "")
-    if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in SIGNING_ALGORITHMS:
+def _check_header(
+    header: Mapping[str, Any], algorithms: Collection[str], types: Collection[str], known: Collection[str]
+) -> str:
+    algorithm, kid, typ = _algorithm_of(header), header.get("kid", ""), header.get("typ", "")
+    if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in known:
         raise JoseError("an algorithm that is not accepted")
     if "crit" in header or "b64" in header:
         raise JoseError("critical header parameters are not supported")
@@ -178,6 +229,12 @@ def _check_header(header: Mapping[str, Any], algorithms: Collection[str], types:
         # RFC 8725 section 3.11: one kind of JWT is never taken for another
         raise JoseError("another type of token")
     return algorithm
+
+
+def _algorithm_of(parameters: Mapping[str, Any]) -> object:
+    """Return the `alg` of a header or key, by the name that it has here."""
+    algorithm = parameters.get("alg")
+    return _FULLY_SPECIFIED.get(algorithm, algorithm) if isinstance(algorithm, str) else algorithm
 
 
 def _bare_type(typ: str) -> str:
@@ -207,7 +264,10 @@ def check_times(claims: Mapping[str, Any], *, now: int, leeway: int = LEEWAY_SEC
 
 
 def import_client_jwks(jwks: object, *, max_keys: int = MAX_CLIENT_KEYS) -> tuple[VerificationKey, ...]:
-    """Read a client's public keys (RFC 7517 section 5). Raises JoseError; unknown key types are passed over."""
+    """Read the public keys that verify what a client signs (RFC 7517 section 5). Raises JoseError.
+
+    Unknown key types are passed over, and so are keys for encryption, which may be all there is.
+    """
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(keys, list) or not keys or len(keys) > max_keys:
         raise JoseError(f"a JWK Set with 1 to {max_keys} keys is needed")
@@ -215,7 +275,7 @@ def import_client_jwks(jwks: object, *, max_keys: int = MAX_CLIENT_KEYS) -> tupl
     kids = [key.kid for key in imported if key.kid is not None]
     if len(kids) != len(set(kids)):
         raise JoseError("two keys have the same kid")
-    if not imported:
+    if not imported and not any(entry.get("use") == "enc" for entry in keys):  # those are for `keys.jwe`
         raise JoseError("no key is of a supported type")
     return tuple(imported)
 
@@ -236,14 +296,14 @@ def _import(entry: object) -> VerificationKey | None:
         raise JoseError("a key holds private or symmetric parts; register public keys only")
     if kty not in _KEY_ALGORITHMS or (_CURVES[kty] is not None and entry.get("crv") != _CURVES[kty]):
         return None
-    kid, algorithm = entry.get("kid"), entry.get("alg")
+    kid, algorithm = entry.get("kid"), _algorithm_of(entry)
     if kid is not None and not (isinstance(kid, str) and len(kid) <= MAX_KID_CHARACTERS):
         raise JoseError("a key has a malformed kid")
     if entry.get("use") not in (None, "sig") or (algorithm is not None and algorithm not in _KEY_ALGORITHMS[kty]):
         return None
     try:
         if kty == "RSA":
-            _check_rsa(entry)
+            check_rsa(entry)
         key = JWKRegistry.import_key({name: value for name, value in entry.items() if name in _PUBLIC_MEMBERS})
         _ = key.public_key  # built lazily, and it is here that a bad one must show
     except JoseError:
@@ -254,7 +314,8 @@ def _import(entry: object) -> VerificationKey | None:
     return VerificationKey(kid, algorithms, key)  # type: ignore[arg-type]  # one of the three by its kty
 
 
-def _check_rsa(entry: Mapping[str, Any]) -> None:
+def check_rsa(entry: Mapping[str, Any]) -> None:
+    """Refuse an RSA key that is too short, too long, or none at all. Raises JoseError, KeyError, ValueError."""
     # RFC 8725 section 3.5, RFC 8017 section 3.1. Before the import, which only warns of a short key.
     modulus, exponent = (int.from_bytes(decode_base64url(entry[name])) for name in ("n", "e"))
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or modulus % 2 == 0:
@@ -263,6 +324,15 @@ def _check_rsa(entry: Mapping[str, Any]) -> None:
         )
     if exponent < 3 or exponent % 2 == 0 or exponent >= 2**32:  # noqa: PLR2004
         raise JoseError("an RSA key has an exponent that is even, too small or too large")
+
+
+def unverified_kid(token: str) -> str | None:
+    """Return the `kid` that a token names, None for none or a malformed one: only to find out which key to look for."""
+    try:
+        kid = decode_json_object(decode_base64url(_segments(token, MAX_TOKEN_CHARACTERS)[0])).get("kid")
+    except (JoseError, ValueError):
+        return None
+    return kid if isinstance(kid, str) and len(kid) <= MAX_KID_CHARACTERS else None
 
 
 def unverified_claims(token: str, *, max_length: int = MAX_TOKEN_CHARACTERS) -> Mapping[str, Any]:

@@ -1,13 +1,15 @@
-"""A snapshot of the signing keys: the active signer of each algorithm, and the JWK Set that is published."""
+"""A snapshot of the keys: the active signer of each algorithm, what decrypts, and the JWK Set that is published."""
 
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from keys import jwe
 from keys.jose import JoseError, PrivateKey, Signer, VerificationKey, signer_of
+from keys.jwe import Decrypter
 from keys.sealing import Sealer, SealError
-from keys.signing_key import KeyState, SigningKey
+from keys.signing_key import KeyState, KeyUse, SigningKey
 
 PUBLISHED = frozenset({KeyState.NEXT, KeyState.ACTIVE, KeyState.RETIRING})
 
@@ -20,11 +22,16 @@ class KeySet:
     """Immutable. A change of the keys makes a new one."""
 
     def __init__(
-        self, signers: dict[str, Signer], published: dict[str, dict[str, Any]], verifiers: dict[str, VerificationKey]
+        self,
+        signers: dict[str, Signer],
+        published: dict[str, dict[str, Any]],
+        verifiers: dict[str, VerificationKey],
+        decrypters: Sequence[Decrypter] = (),
     ) -> None:
         self._signers = signers
         self._published = published
         self._verifiers = verifiers
+        self._decrypters = tuple(decrypters)
         self.algorithms = tuple(sorted({key.algorithms[0] for key in verifiers.values()}))
 
     @classmethod
@@ -37,8 +44,15 @@ class KeySet:
         signers: dict[str, Signer] = {}
         published: dict[str, dict[str, Any]] = {}
         verifiers: dict[str, VerificationKey] = {}
-        for key in keys:
+        decrypters: list[Decrypter] = []
+        for key in sorted(keys, key=lambda key: key.use is KeyUse.ENCRYPTION):
             if key.state not in PUBLISHED:
+                continue
+            if key.use is KeyUse.ENCRYPTION:
+                decrypter = _open_decrypter(key, sealer)
+                decrypters.append(decrypter)
+                if key.state is KeyState.ACTIVE:  # nobody shall begin to use one that comes or goes
+                    published[key.kid] = decrypter.public_jwk()
                 continue
             signer = _open(key, sealer)
             public = signer.verification_key()
@@ -51,7 +65,7 @@ class KeySet:
             verifiers[key.kid] = public
             if key.state is KeyState.ACTIVE:
                 signers[key.algorithm] = signer
-        return cls(signers, published, verifiers)
+        return cls(signers, published, verifiers, decrypters)
 
     def signer(self, algorithm: str) -> Signer:
         """Return the active signer of an algorithm. Raises NoSigningKeyError."""
@@ -68,16 +82,30 @@ class KeySet:
         """Return a published key by its exact id."""
         return self._verifiers.get(kid)
 
+    def decrypt(self, token: str) -> str:
+        """Return the JWT inside a JWE that was encrypted to one of our keys. Raises JoseError."""
+        return jwe.decrypt(token, self._decrypters)
+
     def jwks(self) -> dict[str, Any]:
         """Return the JWK Set: public members only, distinct ids, never a revoked key."""
         return {"keys": [dict(jwk) for jwk in self._published.values()]}
 
 
-def _open(key: SigningKey, sealer: Sealer) -> Signer:
+def _load(key: SigningKey, sealer: Sealer) -> Any:
     der = sealer.unseal(key.sealed_private, context=f"signing_key:{key.kid}")
     # We sealed it ourselves, so that its primes need not be proven again: 35 ms saved.
-    private = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+    return load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+
+
+def _open_decrypter(key: SigningKey, sealer: Sealer) -> Decrypter:
     try:
-        return signer_of(key.kid, key.algorithm, cast("PrivateKey", private))
+        return Decrypter.of(key.kid, key.algorithm, _load(key, sealer))
+    except JoseError as error:
+        raise SealError(f"the row of encryption key {key.kid} was altered: {error.reason}") from None
+
+
+def _open(key: SigningKey, sealer: Sealer) -> Signer:
+    try:
+        return signer_of(key.kid, key.algorithm, cast("PrivateKey", _load(key, sealer)))
     except JoseError as error:
         raise SealError(f"the row of signing key {key.kid} was altered: {error.reason}") from None

@@ -7,7 +7,7 @@ the last token it signed is over.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keys.signing_key import KeyState, SigningKey
+from keys.signing_key import KeyState, KeyUse, SigningKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class RotationPolicy:
     """How long a key is published before it signs."""
     retain_seconds: int
     """How long a key stays published after it stopped signing."""
+    use: KeyUse = KeyUse.SIGNATURE
+    """Which keys it is about; the others are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ Change = Generate | Activate | Retire | Remove
 def plan(keys: Sequence[SigningKey], now: int, policy: RotationPolicy) -> list[Change]:
     """Return what is due, in the order in which to do it. Planning again after doing it gives nothing."""
     changes: list[Change] = []
+    keys = [key for key in keys if key.use is policy.use]
     for algorithm in policy.algorithms:
         changes += _plan_algorithm(keys, algorithm, now, policy)
     for key in keys:
@@ -78,6 +81,7 @@ def plan_manual(keys: Sequence[SigningKey], now: int, policy: RotationPolicy, *,
     A key that waits already is the new key; in an emergency it goes as well, for it may have leaked with the other.
     """
     changes: list[Change] = []
+    keys = [key for key in keys if key.use is policy.use]
     for algorithm in policy.algorithms:
         active, upcoming = _of(keys, algorithm, KeyState.ACTIVE), _of(keys, algorithm, KeyState.NEXT)
         if immediately:

@@ -1,8 +1,10 @@
-"""A signing key as it is stored: sealed private part, public JWK, state and dates."""
+"""A signing key as it is stored: sealed private part, public JWK, state and dates. A key for encryption, too."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from keys.jwe import KEY_MANAGEMENT
 
 
 class KeyState(StrEnum):
@@ -12,6 +14,13 @@ class KeyState(StrEnum):
     ACTIVE = "active"
     RETIRING = "retiring"
     REVOKED = "revoked"
+
+
+class KeyUse(StrEnum):
+    """What a key is for (RFC 7517 section 4.2); never both (RFC 8725 section 3.5)."""
+
+    SIGNATURE = "sig"
+    ENCRYPTION = "enc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +40,8 @@ class SigningKey:
     retired_at: int | None = None
     remove_at: int | None = None
     revoked_at: int | None = None
+
+    @property
+    def use(self) -> KeyUse:
+        """What it is for: its algorithm says so."""
+        return KeyUse.ENCRYPTION if self.algorithm in KEY_MANAGEMENT else KeyUse.SIGNATURE

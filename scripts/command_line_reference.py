@@ -59,7 +59,8 @@ def _lines() -> Iterator[str]:
     for noun, verbs in groups.items():
         yield f"\n## `ostiary {noun}`\n\n{commands[noun].help}"
         for verb, command in verbs.items():
-            yield from _section((noun, verb), command)
+            for below, nested in getattr(command, "commands", {"": command}).items():
+                yield from _section((noun, verb, below) if below else (noun, verb), nested)
 
 
 def reference() -> str:

@@ -8,9 +8,11 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from clients.client import Client
+from clients.metadata_document import is_document_url
 from clients.registry import ClientRegistry
 from keys.sealing import Sealer
 from server.accounts.passwords import PasswordHasher
+from server.accounts.places import PlaceDatabaseError, Places
 from server.background import Background
 from server.clock import Clock, SystemClock
 from server.endpoints import metadata
@@ -21,8 +23,15 @@ from server.grants.client_credentials import ClientCredentialsGrant
 from server.grants.refresh_token import RefreshTokenGrant
 from server.middleware.edge import Edge
 from server.middleware.form_origin import FormOrigin
+from server.middleware.proxies import Proxies
 from server.observability import logging
+from server.outbound.client_documents import ClientDocuments
+from server.outbound.client_keys import ClientKeys
+from server.outbound.client_logos import ClientLogos
+from server.outbound.fetcher import Fetcher
+from server.outbound.request_objects import RequestObjects
 from server.pages.render import Renderer
+from server.protocol.request_pace import RequestPace
 from server.protocol.services import Services
 from server.root_key import sealer_of
 from server.routes import build, endpoints_of
@@ -37,12 +46,18 @@ GRANTS: tuple[type[Any], ...] = (AuthorizationCodeGrant, ClientCredentialsGrant,
 class DatabaseClients:
     """The registry's source: the clients' rows."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, has_documents: bool = True) -> None:
         self._database = database
+        self._has_documents = has_documents
 
     async def find_client(self, client_id: str) -> Client | None:
-        """Return a client from the database."""
-        return await self._database.read(lambda db: clients.find_client(db, client_id))
+        """Return a client from the database.
+
+        Where documents are off, a row that was kept of one is no client, unless an operator vouches for it.
+        """
+        client = await self._database.read(lambda db: clients.find_client(db, client_id))
+        is_of_document = client is not None and client.is_unverified and is_document_url(client_id, allow_loopback=True)
+        return None if is_of_document and not self._has_documents else client
 
 
 def database_of(settings: Settings, *, is_server: bool) -> Database:
@@ -55,24 +70,47 @@ def database_of(settings: Settings, *, is_server: bool) -> Database:
     )
 
 
+def _places(settings: Settings) -> Places:
+    try:
+        return Places(settings.place_database)
+    except PlaceDatabaseError as error:
+        raise SettingsError(f"OSTIARY_PLACE_DATABASE: {error}") from None
+
+
 def services_for(settings: Settings, database: Database, sealer: Sealer, clock: Clock) -> Services:
     """Put the services together."""
     extensions = tuple(extension for extension in EXTENSIONS if extension.is_enabled(settings))
+    fetcher = Fetcher(allow_private=settings.fetch_private_addresses, ca_file=settings.ca_file)
+    documents = None
+    if settings.client_id_metadata_documents:
+        documents = ClientDocuments(
+            fetcher,
+            clock,
+            known_scopes=lambda: services.scope_names(),  # noqa: PLW0108  services does not exist yet
+            defined_scopes=lambda: services.scopes,
+            allow_loopback=settings.fetch_private_addresses,
+        )
     services = Services(
         settings=settings,
         clock=clock,
         database=database,
         sealer=sealer,
         keys=KeyRing(settings.signing_algorithms[0]),
-        registry=ClientRegistry(DatabaseClients(database)),
+        registry=ClientRegistry(DatabaseClients(database, has_documents=documents is not None), documents=documents),
         hasher=PasswordHasher(
             time_cost=settings.argon2_time_cost,
             memory_kib=settings.argon2_memory_kib,
             parallel=settings.argon2_parallel,
             queue=settings.argon2_queue,
         ),
+        fetcher=fetcher,
+        client_keys=ClientKeys(fetcher, clock),
+        client_logos=ClientLogos(fetcher, clock),
+        request_objects=RequestObjects(fetcher, clock, is_paced=settings.rate_limits),
+        request_pace=RequestPace(clock, is_on=settings.rate_limits),
         extensions=extensions,
-        grants=GRANTS,
+        places=_places(settings),
+        grants=(*GRANTS, *(grant for extension in extensions for grant in extension.grants)),
     )
     services.metadata = metadata.build(services, endpoints_of(extensions))
     return services
@@ -98,11 +136,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         finally:
             await background.stop()
             services.hasher.close()
+            await services.fetcher.close()
             await database.close()
 
     app = Starlette(
         routes=build(settings, extensions, renderer),
         middleware=[
+            Middleware(Proxies, settings=settings),
             Middleware(Edge, settings=settings, on_error=internal_error),
             Middleware(FormOrigin, settings=settings),
         ],

@@ -6,22 +6,24 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import Connection
 
 from keys.keyset import KeySet
-from keys.rotation import plan
 from keys.sealing import SealError
 from keys.signing_key import SigningKey
 from server.accounts import lifecycle
 from server.mail.delivery import Delivery
 from server.observability.logging import logger
 from server.pages import devices
+from server.protocol.logout_delivery import LogoutDelivery
+from server.protocol.ping_delivery import PingDelivery
 from server.protocol.services import Services
-from server.storage import purge, scopes, signing_keys, versions
+from server.storage import authorization_detail_types, purge, resources, scopes, signing_keys, versions
 from server.storage.database import DatabaseUnavailableError
-from server.tokens import key_rotation
+from server.tokens import key_rotation, subjects
 
 POLL_SECONDS = 0.5
 """A change made on one node is seen on all within this time, and well within a second."""
 ROTATION_CHECK_SECONDS = 15
 MAIL_SECONDS = 1.0
+LOGOUT_SECONDS = PING_SECONDS = 0.5
 
 
 class Background:
@@ -34,17 +36,22 @@ class Background:
         self._mail = Delivery(
             services.settings, services.database, services.sealer, services.clock, describe_device=devices.describe
         )
+        self._logout = LogoutDelivery(services)
+        self._pings = PingDelivery(services)
 
     async def start(self) -> None:
         """Make and load what the first request needs, then start the loops."""
         await self.rotate()
         await self.refresh()
+        await self._load_secret()
         settings = self._services.settings
         self._tasks = [
             asyncio.create_task(_repeat(self.refresh, POLL_SECONDS)),
             asyncio.create_task(_repeat(self.rotate, ROTATION_CHECK_SECONDS)),
             asyncio.create_task(_repeat(self.purge, settings.purge_interval_seconds)),
             asyncio.create_task(_repeat(self._mail.start_due, MAIL_SECONDS)),
+            asyncio.create_task(_repeat(self._logout.start_due, LOGOUT_SECONDS)),
+            asyncio.create_task(_repeat(self._pings.start_due, PING_SECONDS)),
         ]
 
     async def stop(self) -> None:
@@ -52,7 +59,7 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._mail.stop()
+        await asyncio.gather(self._mail.stop(), self._logout.stop(), self._pings.stop())
 
     async def refresh(self) -> None:
         """Forget what has changed in the database: clients, scopes, keys."""
@@ -60,12 +67,19 @@ class Background:
         version = await database.read(versions.current)
         if version != self._version:
             self._services.scopes = await database.read(scopes.list_scopes)
+            self._services.resources = await database.read(resources.list_resources)
+            self._services.detail_types = await database.read(authorization_detail_types.list_types)
             self._services.registry.clear()
             self._version = version
         if version != self._keys_version:
             # Last, and tried again where it fails: a key that cannot be unsealed must not keep a client alive.
             self._services.keys.replace(await database.read(self._load_keys))
             self._keys_version = version
+
+    async def _load_secret(self) -> None:
+        services = self._services
+        now = services.clock.now()
+        services.subjects.use(await services.database.run(lambda db: subjects.ensure_secret(db, services.sealer, now)))
 
     def _load_keys(self, db: Connection) -> KeySet:
         return key_rotation.load(db, self._services.sealer)
@@ -75,7 +89,7 @@ class Background:
         services = self._services
         now = services.clock.now()
         keys: list[SigningKey] = await services.database.read(signing_keys.list_keys)
-        changes = plan(keys, now, key_rotation.policy_of(services.settings))
+        changes = key_rotation.due(keys, services.settings, now)
         if not changes:
             return
         fresh = await asyncio.to_thread(key_rotation.prepare, changes, services.settings)

@@ -13,11 +13,13 @@ from starlette.staticfiles import StaticFiles
 
 from server.api.routes import Api
 from server.endpoints.authorization import authorization
+from server.endpoints.client_logo import client_logo
 from server.endpoints.health import live, ready
 from server.endpoints.metadata import metadata
 from server.endpoints.token import token
+from server.extensions.protected_resource_metadata import resource_metadata
 from server.middleware.cross_origin import readable_everywhere
-from server.pages import confirm_email, forgot_password, home, register, set_password, sign_out, verify_email
+from server.pages import confirm_email, device, forgot_password, home, register, set_password, sign_out, verify_email
 from server.pages.account import (
     applications,
     data,
@@ -27,12 +29,14 @@ from server.pages.account import (
     overview,
     password,
     profile,
+    requests,
     security,
     sessions,
 )
 from server.pages.render import Renderer
 from server.pages.steps import show_interaction, take_interaction
 from server.protocol.extension import Endpoint, Extension
+from server.protocol.resource_metadata import path_of
 from server.settings import Settings
 
 CORE: tuple[Endpoint, ...] = (
@@ -53,6 +57,8 @@ PAGES: tuple[tuple[str, tuple[str, ...], Handler], ...] = (
     ("/sign-out/{ticket}", ("GET",), sign_out.resume),
     ("/sign-out/{ticket}", ("POST",), sign_out.sign_out),
     ("/account", ("GET",), overview.show),
+    ("/device", ("GET",), device.show),
+    ("/device/code", ("POST",), device.take),
     ("/account/register", ("GET",), register.begin),
     ("/account/verify-email", ("GET",), verify_email.show),
     ("/account/verify-email", ("POST",), verify_email.take),
@@ -81,11 +87,14 @@ PAGES: tuple[tuple[str, tuple[str, ...], Handler], ...] = (
     ("/account/sessions/end-others", ("POST",), sessions.end_others),
     ("/account/applications", ("GET",), applications.show),
     ("/account/applications/revoke", ("POST",), applications.revoke),
+    ("/account/requests", ("GET",), requests.show),
+    ("/account/requests", ("POST",), requests.take),
     ("/account/log", ("GET",), log.show),
     ("/account/data", ("GET",), data.show),
     ("/account/data/download", ("POST",), data.download),
     ("/account/delete", ("GET",), delete.show),
     ("/account/delete", ("POST",), delete.take),
+    ("/client-logo", ("GET",), client_logo),
     ("/health/live", ("GET",), live),
     ("/health/ready", ("GET",), ready),
     ("/static/brand.css", ("GET",), home.brand_stylesheet),
@@ -125,4 +134,7 @@ def _well_known(settings: Settings) -> list[BaseRoute]:
     path = urlsplit(settings.issuer).path.rstrip("/")
     names = {f"/.well-known/oauth-authorization-server{path}", f"/.well-known/openid-configuration{path}"}
     names.add(f"{path}/.well-known/oauth-authorization-server")
-    return [Route(name, handler, methods=["GET", "OPTIONS"]) for name in sorted(names)]
+    routes: list[BaseRoute] = [Route(name, handler, methods=["GET", "OPTIONS"]) for name in sorted(names)]
+    # RFC 9728 section 3.1: the same for our own resource, which is named like the issuer
+    resource = readable_everywhere(resource_metadata, ("GET",))
+    return [*routes, Route(path_of(settings), resource, methods=["GET", "OPTIONS"])]

@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from clients.response_types import RESPONSE_TYPES, canonical_response_type
 from server.languages.language import CATALOGUES, UnknownLanguageError, find_catalogue
 from server.mail_settings import parse_sender, parse_smtp_url
 
 PREFIX = "OSTIARY_"
 CONFIG_FILE = "ostiary.toml"
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+ENCRYPTION_ALGORITHMS = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,6 +54,14 @@ class Registration(StrEnum):
     CLOSED = "closed"
 
 
+class ClientRegistration(StrEnum):
+    """Whether clients may register themselves."""
+
+    OFF = "off"
+    TOKEN = "token"
+    OPEN = "open"
+
+
 class EmailVerification(StrEnum):
     """Whether an e-mail address must be proven."""
 
@@ -74,6 +84,16 @@ def _words(value: object) -> object:
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
+def _response_types(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(canonical_response_type(" ".join(item.split())) for item in value.split(",") if item.strip())
+
+
+ResponseTypes = Annotated[tuple[str, ...], BeforeValidator(_response_types)]
+"""Divided by commas only: a response type is itself made of words."""
+
+
 class Settings(BaseModel):
     """The validated configuration of one server."""
 
@@ -91,8 +111,35 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="port that `ostiary serve` listens on")
     workers: int = Field(1, ge=1, le=256, description="server processes; more than one needs PostgreSQL")
     trusted_proxies: Words = Field((), description="addresses or networks whose forwarded headers count")
+    client_certificate_header: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="header in which a trusted proxy sends the client's certificate, as nginx or RFC 9440 writes it; "
+        "unset: no mutual TLS",
+    )
+    client_certificate_verified_header: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="header that is SUCCESS where that proxy has verified the chain; unset: no tls_client_auth",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file: the server's own certificate and its chain; unset: no TLS, a proxy speaks it"
+    )
+    tls_key: Path | None = Field(None, description="PEM file: its private key, where it is not in the same file")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file: who may have signed the certificates that clients show; unset: none is asked for"
+    )
+    mtls_url: str = Field("", description="where clients reach this server with a certificate, if not at the issuer")
     request_seconds: int = Field(15, ge=1, le=300, description="time a client has to send a whole request")
     max_connections: int = Field(2000, ge=1, description="connections a worker holds before it answers 503")
+
+    fetch_private_addresses: bool = Field(
+        False, description="outbound fetches may reach loopback and private addresses, and http there: development only"
+    )
+    place_database: Path | None = Field(
+        None, description="MaxMind DB file of cities or countries: names the place of a sign-in beside its address"
+    )
+    ca_file: Path | None = Field(None, description="PEM bundle trusted for outbound TLS; unset: the system's")
 
     access_token_seconds: int = Field(600, ge=10, le=86_400, description="life of an access token")
     id_token_seconds: int = Field(600, ge=10, le=86_400, description="life of an ID token")
@@ -115,6 +162,10 @@ class Settings(BaseModel):
         description="max-age of the JWK Set; a key is published this long before it signs",
     )
     signing_algorithms: Words = Field(("RS256",), description="active algorithms, the first is the default")
+    encryption_algorithms: Words = Field(
+        ("RSA-OAEP-256", "ECDH-ES"),
+        description="what request objects may be encrypted with; each has a key of its own. Empty: none is decrypted",
+    )
     rsa_bits: int = Field(2048, ge=2048, le=4096, description="size of new RSA keys")
 
     mfa: Mfa = Field(Mfa.OPTIONAL, description="second factor: off, optional (offered), required (enforced at sign-in)")
@@ -128,9 +179,28 @@ class Settings(BaseModel):
         description="how long a browser that a person trusts needs no second factor; 0: never",
     )
     totp_previous_steps: int = Field(1, ge=0, le=2, description="how many earlier 30-second steps a code may come from")
+    response_types: ResponseTypes = Field(
+        ("code",),
+        description="response types, comma-separated: code; id_token, id_token token, code id_token, code token, "
+        "code id_token token",
+    )
+    require_pushed_authorization_requests: bool = Field(
+        False, description="every authorization request must be pushed first (RFC 9126)"
+    )
+    dpop_nonce: bool = Field(False, description="DPoP proofs need a nonce of this server (RFC 9449 section 8)")
     pkce: Pkce = Field(Pkce.ALWAYS, description="who must use PKCE: always, or public (only public clients)")
     registration: Registration = Field(
         Registration.OPEN, description="self-registration: open, invite (with a link), closed"
+    )
+    client_registration: ClientRegistration = Field(
+        ClientRegistration.OFF,
+        description="dynamic client registration: off, token (with an initial access token), open (to anybody)",
+    )
+    session_management: bool = Field(
+        False, description="OpenID Connect Session Management: needs browsers that allow third-party cookies"
+    )
+    client_id_metadata_documents: bool = Field(
+        False, description="clients may be named by the URL of their metadata document, without registration"
     )
     email_verification: EmailVerification = Field(
         EmailVerification.OPTIONAL,
@@ -188,6 +258,10 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"OSTIARY_SIGNING_ALGORITHMS must list each of its algorithms once, out of {' '.join(ALGORITHMS)}"
             )
+        _check_encryption(self.encryption_algorithms)
+        if not self.response_types or not set(self.response_types) <= set(RESPONSE_TYPES):
+            raise SettingsError(f"OSTIARY_RESPONSE_TYPES may list only: {', '.join(RESPONSE_TYPES)}")
+        _check_mutual_tls(self)
         _check_database(self)
         _check_proxies(self.trusted_proxies)
         if self.refresh_token_absolute_seconds < self.refresh_token_seconds:
@@ -243,6 +317,14 @@ class Settings(BaseModel):
         return self.issuer.rstrip("/") + path
 
 
+def _check_encryption(algorithms: tuple[str, ...]) -> None:
+    if not set(algorithms) <= set(ENCRYPTION_ALGORITHMS) or len(set(algorithms)) != len(algorithms):
+        raise SettingsError(
+            "OSTIARY_ENCRYPTION_ALGORITHMS must list each of its algorithms once, "
+            f"out of {' '.join(ENCRYPTION_ALGORITHMS)}"
+        )
+
+
 def _check_issuer(issuer: str) -> None:
     parts = urlsplit(issuer)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -258,6 +340,22 @@ def _check_issuer(issuer: str) -> None:
         raise SettingsError(
             "OSTIARY_ISSUER must start with https:// outside loopback: put TLS in front and use that URL"
         )
+
+
+def _check_mutual_tls(settings: "Settings") -> None:
+    if settings.client_certificate_header and not settings.trusted_proxies:
+        raise SettingsError(
+            "OSTIARY_CLIENT_CERTIFICATE_HEADER counts only from OSTIARY_TRUSTED_PROXIES: name the proxy that sets it"
+        )
+    if settings.client_certificate_verified_header and not settings.client_certificate_header:
+        raise SettingsError("OSTIARY_CLIENT_CERTIFICATE_VERIFIED_HEADER needs OSTIARY_CLIENT_CERTIFICATE_HEADER")
+    parts = urlsplit(settings.mtls_url)
+    if settings.mtls_url and (parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment):
+        raise SettingsError("OSTIARY_MTLS_URL must be a URL such as https://mtls.login.example.com")
+    if settings.mtls_url and not (settings.client_certificate_header or settings.tls_client_ca):
+        raise SettingsError("OSTIARY_MTLS_URL needs OSTIARY_CLIENT_CERTIFICATE_HEADER or OSTIARY_TLS_CLIENT_CA")
+    if (settings.tls_key or settings.tls_client_ca) and not settings.tls_certificate:
+        raise SettingsError("OSTIARY_TLS_KEY and OSTIARY_TLS_CLIENT_CA need OSTIARY_TLS_CERTIFICATE")
 
 
 def _check_database(settings: "Settings") -> None:

@@ -113,6 +113,12 @@ def test_the_audit_events_worth_an_alert_exist() -> None:
     assert set(names) <= {event.value for event in Event}
 
 
+def test_every_test_that_the_certification_plans_name_exists() -> None:
+    for file, name in re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", _text(ROOT / "docs/certification.md")):
+        source = _text(ROOT / "tests/specifications" / file)
+        assert f"def {name}" in source, f"{file}::{name}"
+
+
 def _tour() -> Iterator[str]:
     blocks = re.findall(r"```sh\n(.*?)```", _text(ROOT / "README.md").partition("## A tour")[2], flags=re.DOTALL)
     for block in blocks:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
+from clients.certificate import ClientCertificate
 from clients.client import Client
-from keys.jose import JoseError, unverified_claims
+from keys.jose import JoseError, VerificationKey, unverified_claims
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_CHARACTERS = 4096
@@ -31,6 +32,14 @@ class Presented:
     method: str
     unverified_client_id: str | None
     credential: str = field(default="", repr=False)
+    certificate: ClientCertificate | None = None
+    """What the client has shown in TLS, where a trusted proxy tells (RFC 8705)."""
+    keys: tuple[VerificationKey, ...] | None = None
+    """The client's keys where its `jwks_uri` leads; None for those in its metadata."""
+    certificates: tuple[str, ...] | None = None
+    """Thumbprints of the certificates where its `jwks_uri` leads; None for those in its metadata."""
+    shared_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """The client's secrets that are still valid, unsealed: for `client_secret_jwt` alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from clients.authentication.presented import AssertionUse, Presented
 from clients.client import Client
-from keys.jose import LEEWAY_SECONDS, SIGNING_ALGORITHMS, JoseError, candidates, check_times, verify
+from keys.jose import LEEWAY_SECONDS, JoseError, VerifiedJwt, candidates, check_times, verify
 
 MAX_LIFETIME_SECONDS = 300
 MAX_JTI_CHARACTERS = 255
@@ -13,19 +13,25 @@ TYPES = ("", "JWT", "client-authentication+jwt")
 
 def prove(client: Client | None, presented: Presented, now: int, audiences: Collection[str]) -> AssertionUse | bool:
     """Verify the assertion and return its `jti`, which is good for one request."""
-    if client is None or "jwks" not in client.metadata:
+    if client is None:
         return False
     registered = client.metadata.get("token_endpoint_auth_signing_alg")
     try:
+        keys = client.keys if presented.keys is None else presented.keys
         verified = verify(
             presented.credential,
-            find_key=lambda kid: candidates(client.keys, kid),
-            algorithms=SIGNING_ALGORITHMS if registered is None else (registered,),
+            find_key=lambda kid: candidates(keys, kid),
+            algorithms=[name for name in client.security_profile.algorithms if registered in (None, name)],
             types=TYPES,
         )
-        check_times(verified.claims, now=now)
+        return use_of(verified, client, now, audiences)
     except JoseError:
         return False
+
+
+def use_of(verified: VerifiedJwt, client: Client, now: int, audiences: Collection[str]) -> AssertionUse | bool:
+    """Check the claims of an assertion whose signature is right (RFC 7523 section 3). Raises JoseError."""
+    check_times(verified.claims, now=now)
     claims = verified.claims
     audience, jti = claims.get("aud"), claims.get("jti")
     # RFC 7523bis section 3: one audience as a string; a list would let others replay it here

@@ -33,14 +33,12 @@ def set_password(
     now: int,
     except_session_id: str | None = None,
     notify: Sealer | None = None,
-    device: str | None = None,
     history: int = MAX_HISTORY,
 ) -> None:
     """Store a new password. All other sessions end, every token is revoked, links die, throttles are forgiven.
 
     `except_session_id` is the session in which the person has just shown the old password. With `notify` a mail tells
-    them, from which `device` (None: the User-Agent, which
-    mails describe). `history` is how many former passwords are kept.
+    them, and from which device, by the User-Agent. `history` is how many former passwords are kept.
     """
     users.lock(db, user.id)
     present = users.find_by_id(db, user.id)
@@ -53,8 +51,7 @@ def set_password(
     throttling.forgive_account(db, user.id)
     record(db, Event.PASSWORD_CHANGED, context, now=now, user_id=user.id)
     if notify is not None:
-        seen = context.user_agent if device is None else device
-        values: dict[str, str | int] = {"name": user.name or "", "device": seen, "time": now}
+        values: dict[str, str | int] = {"name": user.name or "", "device": context.user_agent, "time": now}
         enqueue(db, notify, Mail(user.email, "password_changed", user.language, values), user_id=user.id, now=now)
 
 
@@ -68,7 +65,6 @@ def change_password(
     notify: Sealer,
     context: Context,
     now: int,
-    device: str | None = None,
     history: int = MAX_HISTORY,
 ) -> bool:
     """Store the new password of somebody who is signed in and has shown the old one; this session stays.
@@ -88,7 +84,6 @@ def change_password(
         now=now,
         except_session_id=session_id,
         notify=notify,
-        device=device,
         history=history,
     )
     return True

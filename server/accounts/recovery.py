@@ -99,12 +99,11 @@ def consume(
     settings: Settings,
     context: Context,
     now: int,
-    device: str | None = None,
 ) -> User | None:
     """Set the password and use the link up, with all others of the person; of several calls at once one succeeds.
 
-    All sign-ins and tokens of the person end, and a mail tells them. A mailed link also proves the address. `device`
-    is for that mail (None: what the User-Agent says). The caller has held the new password against the policy.
+    All sign-ins and tokens of the person end, and a mail tells them. A mailed link also proves the address.
+    The caller has held the new password against the policy.
     """
     found = find(db, token, now)
     if found is None:
@@ -122,7 +121,6 @@ def consume(
         context=context,
         now=now,
         notify=sealer,
-        device=device,
         history=settings.password_history,
     )
     return user

@@ -53,6 +53,11 @@ WORDS: Mapping[Event, Message] = {
     Event.CONSENT_GRANTED: _("An application was given access"),
     Event.CONSENT_DENIED: _("An application was denied access"),
     Event.CONSENT_REVOKED: _("An application's access was taken back"),
+    Event.DEVICE_APPROVED: _("A device was connected"),
+    Event.DEVICE_DENIED: _("A device was refused"),
+    Event.BACKCHANNEL_REQUESTED: _("An application asked for your approval"),
+    Event.BACKCHANNEL_APPROVED: _("An application's request was approved"),
+    Event.BACKCHANNEL_DENIED: _("An application's request was denied"),
     Event.CODE_ISSUED: _("Signed in to an application"),
     Event.CODE_REPLAYED: _("An application's access was ended: a code was used twice"),
     Event.REFRESH_TOKEN_REUSED: _("An application's access was ended: a token was used twice"),
@@ -76,6 +81,10 @@ UNSEEN = frozenset(
         Event.TOKEN_REVOKED,
         Event.USER_ERASED,
         Event.MAIL_FAILED,
+        Event.PING_FAILED,
+        Event.LOGOUT_NOTICE_FAILED,
+        Event.TOKEN_EXCHANGED,
+        Event.ASSERTION_ACCEPTED,
     }
 )
 

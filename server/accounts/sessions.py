@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
+from server.accounts import logout_notices
 from server.events.audit import record
 from server.events.context import ADDRESS_LENGTH, USER_AGENT_LENGTH, Context
 from server.events.names import Event
@@ -130,11 +131,17 @@ def hold(db: Connection, session_id: str, now: int) -> bool:
     return sessions.hold(db, session_id, now)
 
 
+def find_owner(db: Connection, session_id: str) -> str | None:
+    """Return whose session it is or was, None where nobody remembers it."""
+    return sessions.find_owner(db, session_id)
+
+
 def end(db: Connection, session_id: str, *, user_id: str, context: Context, now: int) -> bool:
     """End a person's own session, and say whether it was on. What it authorized is revoked, except offline access."""
     if not sessions.end(db, session_id, user_id, now):
         return False
     authorizations.revoke_of_session(db, session_id, now)
+    logout_notices.enqueue(db, [session_id], user_id=user_id, now=now)
     record(db, Event.SESSION_ENDED, context, now=now, user_id=user_id, session_id=session_id)
     return True
 
@@ -155,8 +162,9 @@ def end_all(db: Connection, user_id: str, *, context: Context, now: int, except_
     users.lock(db, user_id)  # or two of these at once could wait for each other in a circle
     ended = sessions.end_others(db, user_id, except_id or "", now)
     revoked = sessions.revoke_of_others(db, user_id, except_id or "", now)
-    record(db, Event.SESSIONS_ENDED, context, now=now, user_id=user_id, sessions=ended, authorizations=revoked)
-    return ended
+    logout_notices.enqueue(db, ended, user_id=user_id, now=now)
+    record(db, Event.SESSIONS_ENDED, context, now=now, user_id=user_id, sessions=len(ended), authorizations=revoked)
+    return len(ended)
 
 
 def list_live(db: Connection, user_id: str, now: int) -> list[Session]:

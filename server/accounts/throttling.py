@@ -68,6 +68,11 @@ class Kind(StrEnum):
     REGISTRATION = "registration"
     MAILBOX = "mailbox"
     MAIL_SENDER = "mail_sender"
+    USER_CODE = "user_code"
+    USER_CODES = "user_codes"
+    PROMPT = "prompt"
+    PROMPT_MAIL = "prompt_mail"
+    UNKNOWN_PERSON = "unknown_person"
 
 
 _GUESSES = Policy(free=5, first_delay=1, longest_delay=900, ceiling=100)
@@ -79,6 +84,13 @@ POLICIES = {
     Kind.CLIENT: Policy(free=20, first_delay=5, longest_delay=900, fade_seconds=60),
     Kind.REGISTRATION: Policy(free=20, first_delay=30, longest_delay=900, fade_seconds=60),
     Kind.MAILBOX: Policy(free=5, first_delay=60, longest_delay=900, fade_seconds=600),
+    # RFC 8628 section 5.1: one in 25 billion is right. From one address, and from all of them together.
+    Kind.USER_CODE: Policy(free=10, first_delay=15, longest_delay=900, fade_seconds=60),
+    Kind.USER_CODES: Policy(free=600, first_delay=1, longest_delay=4, fade_seconds=1),
+    # CIBA section 15: how often a client asks one person, has a mail sent to them, and asks for whom nobody knows.
+    Kind.PROMPT: Policy(free=10, first_delay=30, longest_delay=900, fade_seconds=60),
+    Kind.PROMPT_MAIL: Policy(free=5, first_delay=60, longest_delay=900, fade_seconds=600),
+    Kind.UNKNOWN_PERSON: Policy(free=20, first_delay=30, longest_delay=900, fade_seconds=60),
     Kind.MAIL_SENDER: Policy(free=30, first_delay=30, longest_delay=900, fade_seconds=60),
 }
 
@@ -148,6 +160,14 @@ def unknown_client_key(address: str) -> ThrottleKey:
 def registration_key(address: str) -> ThrottleKey:
     """Return the counter of new accounts from an address: each counts, right or wrong."""
     return ThrottleKey(Kind.REGISTRATION, address_key(address).name)
+
+
+def user_code_keys(address: str) -> list[ThrottleKey]:
+    """Return the counters of device codes that are typed in: of the address, and of the whole server.
+
+    The right code takes back its own guess only (`withdraw`): an attacker's own devices would clear the counters.
+    """
+    return [ThrottleKey(Kind.USER_CODE, address_key(address).name), ThrottleKey(Kind.USER_CODES, "")]
 
 
 def check(db: Connection, keys: Sequence[ThrottleKey], now: int) -> Throttled | None:

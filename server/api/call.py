@@ -16,7 +16,7 @@ from server.languages import Language
 from server.languages.language import wishes_of
 from server.pages.render import Renderer
 from server.protocol import bearer
-from server.protocol.bearer import BearerToken
+from server.protocol.bearer import BearerToken, PresentedToken
 from server.protocol.errors import BearerError
 from server.protocol.services import Services, context_of, services_of
 
@@ -44,8 +44,8 @@ class Call:
     now: int
     values: Mapping[str, Any]
     path: Mapping[str, str]
-    token: str | None
-    """What stands in the Authorization header after `Bearer`; None without one. Nobody has checked it yet."""
+    presented: PresentedToken | None
+    """The token in the Authorization header; None without one. Nobody has checked it yet."""
 
     @classmethod
     def of(
@@ -61,8 +61,13 @@ class Call:
             now=services.clock.now(),
             values=values,
             path=path,
-            token=presented_token(request) if is_bearer else None,
+            presented=presented_token(request) if is_bearer else None,
         )
+
+    @property
+    def token(self) -> str | None:
+        """The text of the presented token."""
+        return None if self.presented is None else self.presented.value
 
     def text(self, name: str) -> str:
         """Return a member that is a text, "" where it was left out or null."""
@@ -82,16 +87,20 @@ class Call:
 
     async def read(self, work: Callable[[Connection, BearerToken], T], *, scope: str = ACCOUNT_SCOPE) -> T:
         """Do the same with work that only reads, which is cheaper. Raises ApiError."""
-        return await self.services.database.read(lambda db: work(db, self.authenticated(db, scope)))
+        # A DPoP proof is used up, which is written down.
+        is_dpop = self.presented is not None and self.presented.is_dpop
+        run = self.services.database.run if is_dpop else self.services.database.read
+        return await run(lambda db: work(db, self.authenticated(db, scope)))
 
     def authenticated(self, db: Connection, scope: str = ACCOUNT_SCOPE) -> BearerToken:
         """Return the verified token. Raises ApiError."""
-        if self.token is None:
+        if self.presented is None:
             raise errors.unauthorized(errors.NOT_AUTHENTICATED)
         try:
-            token = bearer.check(db, self.services, self.token, now=self.now)
-        except BearerError:
-            raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_token") from None
+            token = bearer.check(db, self.services, self.presented, now=self.now)
+        except BearerError as error:
+            headers = {"www-authenticate": error.challenges, **error.extra_headers}
+            raise ApiError(401, errors.INVALID_TOKEN, headers=headers) from None
         if not token.scopes & {scope, ACCOUNT_SCOPE}:
             # RFC 6750 section 3.1
             challenge = f'{errors.REALM}, error="insufficient_scope", scope="{scope}"'
@@ -103,13 +112,12 @@ class Call:
         return Context(self.context.request_id, self.context.address, self.context.user_agent, user.id)
 
 
-def presented_token(request: Request) -> str | None:
-    """Return what stands in the one Authorization header of the Bearer scheme (RFC 6750 section 2.1)."""
-    headers = request.headers.getlist("authorization")
-    if len(headers) > 1:
-        raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_request")
-    scheme, _, value = (headers[0] if headers else "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else None
+def presented_token(request: Request) -> PresentedToken | None:
+    """Return what stands in the one Authorization header (RFC 6750 section 2.1, RFC 9449 section 7.1)."""
+    try:
+        return bearer.token_in_header(request)
+    except BearerError:
+        raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_request") from None
 
 
 def check_fresh(call: Call, token: BearerToken) -> None:

@@ -14,8 +14,8 @@ from clients.client import Client
 from server.protocol.services import Services
 from server.storage import clients, versions
 
-ALLOWED_HEADERS = "authorization, content-type, accept, accept-language"
-EXPOSED_HEADERS = "www-authenticate, retry-after, x-request-id"
+ALLOWED_HEADERS = "authorization, content-type, accept, accept-language, dpop"
+EXPOSED_HEADERS = "www-authenticate, dpop-nonce, retry-after, x-request-id"
 MAX_AGE_SECONDS = "600"
 PAGE = 500
 DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -26,11 +26,16 @@ _USER: Schema = {"$ref": "#/components/schemas/User"}
 
 
 async def me(call: Call) -> Reply:
-    """Return the person. Roles are shown to tokens that may see them."""
+    """Return the person: whole to tokens for the account, as far as their scopes go to others."""
 
     def work(db: Connection, token: BearerToken) -> dict[str, Any]:
-        with_roles = bool(token.scopes & {ACCOUNT_SCOPE, "roles"})
-        return person.describe(db, call.services.settings, token.user, with_roles=with_roles)
+        settings = call.services.settings
+        if ACCOUNT_SCOPE in token.scopes:
+            described = person.describe(db, settings, token.user)
+        else:
+            described = person.describe_to(db, settings, token.user, token.scopes)
+        # It may be pairwise (OpenID Connect Core section 8): the client must not learn the public one here.
+        return described | {"id": token.claims["sub"]}
 
     return Reply(200, await call.read(work, scope=READING_SCOPE))
 

@@ -14,7 +14,6 @@ from server.api.call import Call, Reply
 from server.api.email import INVALID_LINK, TOKEN, message
 from server.api.errors import ApiError
 from server.api.operation import Answer, Body, Member, Operation
-from server.pages.devices import describe
 from server.protocol.bearer import BearerToken
 
 SENT = {"message": "If the account exists, a mail with a link is on its way"}
@@ -47,7 +46,6 @@ async def reset(call: Call) -> Reply:
     user, former = await services.database.read(lambda db: _person(db, call, token))
     await _check_new(call, user, password, "password", former)
     password_hash = await services.hasher.hash(password)
-    device = call.language.say(describe(call.context.user_agent))
 
     def work(db: Connection) -> User | None:
         return recovery.consume(
@@ -56,7 +54,6 @@ async def reset(call: Call) -> Reply:
             password_hash,
             sealer=services.sealer,
             settings=services.settings,
-            device=device,
             context=call.context,
             now=call.now,
         )
@@ -109,7 +106,6 @@ def _change(db: Connection, call: Call, token: BearerToken, user: User, new_hash
         session_id=token.authorization["session_id"],
         verified_hash=user.password_hash or "",
         notify=call.services.sealer,
-        device=call.language.say(describe(call.context.user_agent)),
         context=call.by(user),
         now=call.now,
         history=call.services.settings.password_history,

@@ -20,6 +20,7 @@ from server.api.operation import JSON_TYPE, TOO_LARGE, UNAVAILABLE, Operation
 from server.api.reference import page
 from server.observability.logging import logger
 from server.protocol.request import BodyTooLargeError
+from server.protocol.resource_metadata import add_to_challenge
 from server.protocol.services import services_of
 from server.storage.database import DatabaseUnavailableError
 
@@ -79,6 +80,7 @@ class Api:
         except (DatabaseUnavailableError, PasswordHasherBusyError) as error:
             response = _unavailable(request, error)
         response.headers.setdefault("cache-control", NO_STORE)
+        add_to_challenge(response.headers, services_of(request).settings)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ import typer
 
 from server.cli import (
     audit,
+    authorization_detail,
     client,
     database,
     doctor,
@@ -17,10 +18,12 @@ from server.cli import (
     key,
     mail,
     organization,
+    resource,
     role,
     scope,
     serve,
     settings,
+    token,
     user,
 )
 
@@ -41,6 +44,9 @@ app.add_typer(role.app, name="role")
 app.add_typer(organization.app, name="organization")
 app.add_typer(client.app, name="client")
 app.add_typer(scope.app, name="scope")
+app.add_typer(resource.app, name="resource")
+app.add_typer(authorization_detail.app, name="detail")
+app.add_typer(token.app, name="token")
 app.add_typer(key.app, name="key")
 app.add_typer(mail.app, name="mail")
 app.add_typer(audit.app, name="audit")

@@ -9,28 +9,34 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from clients import profiles, secrets
+from clients import profiles, security_profile
 from clients.client import Client
+from clients.encryption import SIGNED_MEMBERS
 from clients.metadata import InvalidClientMetadata, validate
 from clients.registry import MAX_CLIENT_ID_CHARACTERS
+from clients.self_registration import hold
 from keys.decoding import decode_json_object
-from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, transact
+from server.cli import client_lint, client_sector, registration_token
+from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, sealer, transact
 from server.events.audit import record
 from server.events.context import CLI
 from server.events.names import Event
 from server.extensions import EXTENSIONS
-from server.storage import authorizations, clients, scopes
+from server.protocol import client_secrets
+from server.storage import authorizations, client_registrations, clients, scopes
 from server.tokens import opaque
 
 app = typer.Typer(help="Registered clients: applications and services.", no_args_is_help=True)
+app.add_typer(registration_token.app, name="registration-token")
+app.command("lint")(client_lint.lint)
 ClientId = Annotated[str, typer.Argument(help="The client_id.", metavar="CLIENT_ID")]
 Metadata = Annotated[
     Path | None, typer.Option(help="File with RFC 7591 client metadata as JSON; - for standard input.")
 ]
 Environment = Annotated[bool, typer.Option("--env", help="Print CLIENT_ID and CLIENT_SECRET as lines of an .env file.")]
 DEFAULT_PERSON_SCOPE = "openid profile email address phone offline_access"
+PROFILE_MEMBER = "profile"
 MAX_OVERLAP_SECONDS = 366 * 86_400
-SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 
 
 @app.command()
@@ -59,19 +65,19 @@ def create(
             f"the client_id must be at most {MAX_CLIENT_ID_CHARACTERS} characters of printable ASCII without spaces, "
             "and must not start with usr_, as user ids do"
         )
-    secret = secrets.new_secret() if valid["token_endpoint_auth_method"] in SECRET_METHODS else None
-    at = now()
+    client_sector.check(valid)
+    method, at = valid["token_endpoint_auth_method"], now()
 
-    def work(db: Connection) -> None:
+    def work(db: Connection) -> str | None:
         if clients.find_client(db, new_id) is not None:
             refuse(f"there is a client {new_id} already: choose another client_id, or `ostiary client update {new_id}`")
         clients.insert_client(db, new_id, valid, now=at)
-        if secret is not None:
-            clients.insert_secret(db, new_id, opaque.new_identifier("sec_"), secrets.digest(secret), now=at)
+        secret = client_secrets.give(db, sealer(loaded().settings), new_id, method, now=at)
         _define_scopes(db, valid, at)
         record(db, Event.CLIENT_CREATED, CLI, now=at, client_id=new_id)
+        return secret
 
-    transact(work)
+    secret = transact(work)
     if as_environment:
         _print_environment(new_id, secret)
     else:
@@ -107,7 +113,9 @@ def _given(
 
 def _valid(given: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
     try:
-        applied = profiles.apply(profile, given) if profile else dict(given)
+        profile = profile or _profile_in(given)
+        given = {member: value for member, value in given.items() if member != PROFILE_MEMBER}
+        applied = profiles.apply(profile, given) if profile else given
         is_about_people = "authorization_code" in applied.get("grant_types", ["authorization_code"])
         if is_about_people:
             applied.setdefault("scope", DEFAULT_PERSON_SCOPE)
@@ -118,12 +126,25 @@ def _valid(given: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
         refuse(f"there is no profile {profile}: choose one of {', '.join(profiles.PROFILES)}")
 
 
+def _profile_in(given: Mapping[str, Any]) -> str | None:
+    """Return the profile that the metadata names itself, which is for this command and not kept."""
+    name = given.get(PROFILE_MEMBER)
+    if name is not None and not isinstance(name, str):
+        refuse(f"profile must be one of {', '.join(profiles.PROFILES)}")
+    return name
+
+
 def _enabled(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return metadata, or refuse what this server's settings have switched off."""
-    algorithm = metadata.get("id_token_signed_response_alg")
     active = loaded().settings.signing_algorithms
-    if algorithm is not None and algorithm not in active:
-        refuse(f"id_token_signed_response_alg {algorithm} is not in OSTIARY_SIGNING_ALGORITHMS ({' '.join(active)})")
+    for name in SIGNED_MEMBERS:
+        algorithm = metadata.get(name)
+        if algorithm is not None and algorithm not in active:
+            refuse(f"{name} {algorithm} is not in OSTIARY_SIGNING_ALGORITHMS ({' '.join(active)})")
+    security = security_profile.of(metadata)
+    if not set(active) & set(security.algorithms):
+        mend = f"set it to '{' '.join(active)} {security.algorithms[0]}'"
+        refuse(f"no algorithm of OSTIARY_SIGNING_ALGORITHMS is strong enough for {security.title}: {mend}")
     return metadata
 
 
@@ -173,7 +194,7 @@ def list_clients(
 
 @app.command()
 def show(client_id: ClientId, *, as_json: Json = False) -> None:
-    """Show a client's metadata. Secrets are stored as digests and cannot be shown."""
+    """Show a client's metadata. Its secrets cannot be shown again."""
     client = transact(lambda db: _get(db, client_id))
     details = {
         "client_id": client.client_id,
@@ -190,16 +211,28 @@ def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) ->
     changes = _read(metadata)
     at = now()
 
-    def work(db: Connection) -> dict[str, Any]:
-        client = _get(db, client_id)
+    def changed(client: Client, *, is_of_its_own: bool = False) -> dict[str, Any]:
         merged = {name: value for name, value in {**client.metadata, **changes}.items() if value is not None}
+        if is_of_its_own:
+            merged = hold(merged, changes)
         try:
-            valid = _enabled(validate(merged))
+            return _enabled(validate(merged))
         except InvalidClientMetadata as error:
             refuse(f"{error.error}: {error.description}")
-        needs_secret = valid["token_endpoint_auth_method"] in SECRET_METHODS
+
+    if client_sector.LISTED_MEMBERS & changes.keys():
+        client_sector.check(changed(transact(lambda db: _get(db, client_id))))
+
+    def work(db: Connection) -> dict[str, Any]:
+        clients.lock(db, client_id)
+        client = _get(db, client_id)
+        valid = changed(client, is_of_its_own=client.is_unverified or client_registrations.is_there(db, client_id))
+        needs_secret = valid["token_endpoint_auth_method"] in client_secrets.METHODS
         if needs_secret and not client.secrets:
             refuse("the client has no secret for this token_endpoint_auth_method: register a new client instead")
+        is_sealed = valid["token_endpoint_auth_method"] == client_secrets.SEALED_METHOD
+        if is_sealed and client.token_endpoint_auth_method != client_secrets.SEALED_METHOD:
+            refuse("the client's secret is stored as a digest, which client_secret_jwt cannot use: register a new one")
         clients.update_metadata(db, client_id, valid, now=at)
         _define_scopes(db, valid, at)
         record(db, Event.CLIENT_UPDATED, CLI, now=at, client_id=client_id)
@@ -259,17 +292,18 @@ def rotate_secret(
     as_json: Json = False,
 ) -> None:
     """Give a client a new secret, shown this once."""
-    secret = secrets.new_secret()
     at = now()
 
-    def work(db: Connection) -> None:
+    def work(db: Connection) -> str | None:
         client = _get(db, client_id)
-        if client.token_endpoint_auth_method not in SECRET_METHODS:
+        if client.token_endpoint_auth_method not in client_secrets.METHODS:
             refuse(f"the client authenticates by {client.token_endpoint_auth_method} and has no secret")
         clients.expire_secrets(db, client_id, at + overlap)
-        clients.insert_secret(db, client_id, opaque.new_identifier("sec_"), secrets.digest(secret), now=at)
+        root, method = sealer(loaded().settings), client.token_endpoint_auth_method
+        secret = client_secrets.give(db, root, client_id, method, now=at)
         record(db, Event.CLIENT_SECRET_ROTATED, CLI, now=at, client_id=client_id, overlap=overlap)
+        return secret
 
-    transact(work)
+    secret = transact(work)
     response = {"client_id": client_id, "client_secret": secret, "client_secret_expires_at": 0}
     print_record(response | {"old_secret_valid_until": at + overlap}, as_json=as_json)

@@ -9,16 +9,18 @@ from sqlalchemy import Connection, text
 
 from clients.client import Client
 from keys.sealing import Sealer, SealError
-from keys.signing_key import KeyState, SigningKey
+from keys.signing_key import KeyState, KeyUse, SigningKey
 from server.app import database_of
 from server.cli.running import Json, loaded, missing_database, now, print_json
 from server.mail.outbox import TOPIC
 from server.mail.outgoing import MailError
 from server.mail.transport import transport_for
+from server.protocol import client_secrets
 from server.root_key import sealer_of
 from server.settings import Loaded, Settings, SettingsError
-from server.storage import clients, migrations, outbox, signing_keys, totp_devices
+from server.storage import clients, migrations, outbox, server_secrets, signing_keys, totp_devices
 from server.storage.database import DatabaseUnavailableError
+from server.tokens import subjects
 
 Line = tuple[str, bool | None, str]
 """What was looked at; whether it is fine, None: it works, but should be different; what to know or do."""
@@ -109,10 +111,16 @@ def _describe(db: Connection) -> str:
 
 def _check_rows(db: Connection, sealer: Sealer, settings: Settings) -> list[Line]:
     keys = signing_keys.list_keys(db)
-    lines = [_check_signing_keys(keys, sealer, settings)]
+    lines = [_check_keys(use, keys, sealer, settings) for use in KeyUse]
     sealed = [(f"totp:{row['id']}", row["sealed_secret"]) for row in totp_devices.list_all(db)]
     problem = _first_problem(sealer, sealed)
     lines.append(("second factors", problem is None, problem or f"{len(sealed)} readable"))
+    secrets = [(client_secrets.context_of(name), text) for name, text in clients.list_sealed_secrets(db)]
+    problem = _first_problem(sealer, secrets)
+    lines.append(("sealed client secrets", problem is None, problem or f"{len(secrets)} readable"))
+    kept = [(subjects.context_of(name), text) for name, text in server_secrets.list_all(db)]
+    problem = _first_problem(sealer, kept)
+    lines.append(("server secrets", problem is None, problem or f"{len(kept)} readable"))
     lines.append(_check_clients(db, settings))
     if db.dialect.name == "postgresql":
         apart = abs(int(db.execute(text("SELECT extract(epoch FROM now())::bigint")).scalar() or 0) - now())
@@ -140,16 +148,19 @@ async def _check_mail(settings: Settings, counts: outbox.Counts) -> Line:
     return "mail", True, f"{transport.destination}; {rows}"
 
 
-def _check_signing_keys(keys: list[SigningKey], sealer: Sealer, settings: Settings) -> Line:
-    usable = [key for key in keys if key.state is not KeyState.REVOKED]
+def _check_keys(use: KeyUse, keys: list[SigningKey], sealer: Sealer, settings: Settings) -> Line:
+    is_signing = use is KeyUse.SIGNATURE
+    name = "signing keys" if is_signing else "encryption keys"
+    usable = [key for key in keys if key.use is use and key.state is not KeyState.REVOKED]
     problem = _first_problem(sealer, [(f"signing_key:{key.kid}", key.sealed_private) for key in usable])
     if problem is not None:
-        return "signing keys", False, problem
-    active = {key.algorithm for key in keys if key.state is KeyState.ACTIVE}
-    missing = [name for name in settings.signing_algorithms if name not in active]
+        return name, False, problem
+    active = {key.algorithm for key in usable if key.state is KeyState.ACTIVE}
+    wanted = settings.signing_algorithms if is_signing else settings.encryption_algorithms
+    missing = [algorithm for algorithm in wanted if algorithm not in active]
     if missing:
-        return "signing keys", False, f"no active key for {missing[0]}: start the server, which makes one"
-    return "signing keys", True, f"{len(usable)} readable, active for {' '.join(sorted(active))}"
+        return name, False, f"no active key for {missing[0]}: start the server, which makes one"
+    return name, True, f"{len(usable)} readable, active for {' '.join(sorted(active)) or 'nothing'}"
 
 
 def _all_clients(db: Connection) -> Iterator[Client]:

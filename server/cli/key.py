@@ -1,21 +1,24 @@
-"""`ostiary key`: the signing keys."""
+"""`ostiary key`: the keys that sign, and those that others encrypt to."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
-from keys.rotation import plan, plan_manual
-from keys.sealing import Sealer
-from keys.signing_key import KeyState, SigningKey
+from keys.rotation import plan_manual
+from keys.sealing import Sealer, SealError
+from keys.signing_key import KeyState, KeyUse, SigningKey
 from server.cli.running import Json, loaded, moment, now, print_record, print_rows, refuse, say, sealer, transact
 from server.events.context import CLI
-from server.mail.outbox import context_of
-from server.storage import outbox, signing_keys, totp_devices
-from server.tokens import key_rotation
+from server.grants import ciba
+from server.mail.outbox import TOPIC, context_of
+from server.protocol import client_secrets, pings
+from server.storage import backchannel_requests, clients, outbox, server_secrets, signing_keys, totp_devices
+from server.tokens import key_rotation, subjects
 
-app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
-COLUMNS = ("kid", "algorithm", "state", "created", "activates", "retired", "removed_after")
+app = typer.Typer(help="The keys that sign tokens, and those that others encrypt to.", no_args_is_help=True)
+COLUMNS = ("kid", "use", "algorithm", "state", "created", "activates", "retired", "removed_after")
 
 
 def _row(key: SigningKey) -> dict[str, Any]:
@@ -24,6 +27,7 @@ def _row(key: SigningKey) -> dict[str, Any]:
 
     return {
         "kid": key.kid,
+        "use": key.use.value,
         "algorithm": key.algorithm,
         "state": key.state.value,
         "created": when(key.created_at),
@@ -51,21 +55,27 @@ def rotate(
     immediately: Annotated[
         bool, typer.Option("--now", help="Emergency: the new key signs at once, before caches know it.")
     ] = False,
+    use: Annotated[
+        KeyUse, typer.Option(help="Which keys: sig, those that sign; enc, those that clients encrypt to.")
+    ] = KeyUse.SIGNATURE,
     as_json: Json = False,
 ) -> None:
-    """Make new keys. They are published first and sign once every cache of the JWK Set has them."""
+    """Make new keys. They are published first and sign once every cache of the JWK Set has them.
+
+    Keys for encryption take over within a minute; an old one still decrypts for a day.
+    """
     settings = loaded().settings
     root = sealer(settings)
     at = now()
     changes = plan_manual(
-        transact(signing_keys.list_keys, settings), at, key_rotation.policy_of(settings), immediately=immediately
+        transact(signing_keys.list_keys, settings), at, key_rotation.policy_for(use, settings), immediately=immediately
     )
     if not as_json:
         say("Making new keys ...")
     fresh = key_rotation.prepare(changes, settings)
 
     def work(db: Connection) -> list[SigningKey]:
-        key_rotation.rotate_by_hand(db, root, settings, fresh, immediately=immediately, context=CLI, now=at)
+        key_rotation.rotate_by_hand(db, root, settings, fresh, immediately=immediately, context=CLI, now=at, use=use)
         return signing_keys.list_keys(db)
 
     print_rows([_row(key) for key in transact(work, settings)], COLUMNS, as_json=as_json)
@@ -73,7 +83,10 @@ def rotate(
 
 @app.command()
 def revoke(kid: Annotated[str, typer.Argument(help="The key's id.", metavar="KID")], *, as_json: Json = False) -> None:
-    """Take a leaked key out of use at once: nothing it signed is valid any more. A new key takes its place."""
+    """Take a leaked key out of use at once: nothing it signed is valid any more. A new key takes its place.
+
+    A key for encryption decrypts nothing any more.
+    """
 
     def work(db: Connection) -> None:
         if not key_rotation.revoke(db, kid, context=CLI, now=now()):
@@ -83,10 +96,32 @@ def revoke(kid: Annotated[str, typer.Argument(help="The key's id.", metavar="KID
     root = sealer(settings)
     transact(work, settings)
     at = now()
-    policy = key_rotation.policy_of(settings)
-    fresh = key_rotation.prepare(plan(transact(signing_keys.list_keys, settings), at, policy), settings)
+    due = key_rotation.due(transact(signing_keys.list_keys, settings), settings, at)
+    fresh = key_rotation.prepare(due, settings)
     transact(lambda db: key_rotation.rotate(db, root, settings, fresh, at), settings)
     print_record({"kid": kid, "state": "revoked"}, as_json=as_json)
+
+
+@app.command("renew-subjects")
+def renew_subjects(*, as_json: Json = False) -> None:
+    """Give up the secret of the pairwise identifiers, because the root key that sealed it is lost for good.
+
+    Every client with subject_type pairwise takes everybody for somebody new. Refused while the secret can be read.
+    """
+    settings = loaded().settings
+    root, at = sealer(settings), now()
+
+    def work(db: Connection) -> None:
+        try:
+            subjects.ensure_secret(db, root, at)
+        except SealError:
+            server_secrets.remove(db, subjects.NAME)
+            subjects.ensure_secret(db, root, at)
+        else:
+            refuse("the secret can be read: nothing is lost, so nothing is given up")
+
+    transact(work, settings)
+    print_record({"secret": subjects.NAME, "state": "new"}, as_json=as_json)
 
 
 @app.command()
@@ -99,29 +134,84 @@ def reseal(*, as_json: Json = False) -> None:
     root = sealer(settings)
 
     def work(db: Connection) -> dict[str, int]:
-        counts = {"signing_keys": 0, "totp_devices": 0, "outbox": 0}
-        for key in signing_keys.list_keys(db):
-            if key.state is KeyState.REVOKED:
-                continue  # nobody needs its private half any more
-            fresh = _resealed(root, key.sealed_private, f"signing_key:{key.kid}")
-            if fresh is not None:
-                signing_keys.change(db, key.kid, sealed_private=fresh)
-                counts["signing_keys"] += 1
-        for device in totp_devices.list_all(db):
-            fresh = _resealed(root, device["sealed_secret"], f"totp:{device['id']}")
-            if fresh is not None:
-                totp_devices.replace_sealed_secret(db, device["id"], fresh)
-                counts["totp_devices"] += 1
-        for item in outbox.list_items(db):
-            fresh = _resealed(root, item.sealed, context_of(item.id))
-            if fresh is not None:
-                counts["outbox"] += outbox.replace_sealed(db, item, fresh)
-        return counts
+        return {name: again(db, root) for name, again in RESEALED.items()}
 
     if not as_json:
         say("Sealing again ...")
     print_record(transact(work, settings), as_json=as_json)
 
 
+def _signing_keys(db: Connection, root: Sealer) -> int:
+    count = 0
+    for key in signing_keys.list_keys(db):
+        if key.state is KeyState.REVOKED:
+            continue  # nobody needs its private half any more
+        fresh = _resealed(root, key.sealed_private, f"signing_key:{key.kid}")
+        if fresh is not None:
+            signing_keys.change(db, key.kid, sealed_private=fresh)
+            count += 1
+    return count
+
+
+def _totp_devices(db: Connection, root: Sealer) -> int:
+    count = 0
+    for device in totp_devices.list_all(db):
+        fresh = _resealed(root, device["sealed_secret"], f"totp:{device['id']}")
+        if fresh is not None:
+            totp_devices.replace_sealed_secret(db, device["id"], fresh)
+            count += 1
+    return count
+
+
+def _client_secrets(db: Connection, root: Sealer) -> int:
+    count = 0
+    for secret_id, sealed in clients.list_sealed_secrets(db):
+        fresh = _resealed(root, sealed, client_secrets.context_of(secret_id))
+        if fresh is not None:
+            clients.replace_sealed_secret(db, secret_id, fresh)
+            count += 1
+    return count
+
+
+def _server_secrets(db: Connection, root: Sealer) -> int:
+    count = 0
+    for name, sealed in server_secrets.list_all(db):
+        fresh = _resealed(root, sealed, subjects.context_of(name))
+        if fresh is not None:
+            server_secrets.replace_sealed(db, name, fresh)
+            count += 1
+    return count
+
+
+def _outbox(db: Connection, root: Sealer) -> int:
+    count = 0
+    for topic in (TOPIC, pings.TOPIC):  # what the others hold is not sealed
+        for item in outbox.list_items(db, topic):
+            fresh = _resealed(root, item.sealed, context_of(item.id))
+            if fresh is not None:
+                count += outbox.replace_sealed(db, item, fresh)
+    return count
+
+
+def _backchannel_requests(db: Connection, root: Sealer) -> int:
+    count = 0
+    for digest, sealed in backchannel_requests.list_sealed(db):
+        fresh = _resealed(root, sealed, ciba.context_of(digest))
+        if fresh is not None:
+            count += backchannel_requests.replace_sealed(db, digest, sealed, fresh)
+    return count
+
+
 def _resealed(root: Sealer, sealed: str, context: str) -> str | None:
     return None if root.is_current(sealed) else root.seal(root.unseal(sealed, context=context), context=context)
+
+
+RESEALED: Mapping[str, Callable[[Connection, Sealer], int]] = {
+    "signing_keys": _signing_keys,
+    "totp_devices": _totp_devices,
+    "client_secrets": _client_secrets,
+    "server_secrets": _server_secrets,
+    "outbox": _outbox,
+    "backchannel_requests": _backchannel_requests,
+}
+"""Whatever is sealed: each counts what it has sealed again."""

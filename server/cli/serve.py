@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from typing import Annotated
+import ssl
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -12,9 +13,11 @@ from sqlalchemy import Connection
 from uvicorn.supervisors import Multiprocess
 
 from keys.sealing import Sealer, SealError
+from server.accounts import roles
 from server.accounts.credentials import create_password_link
 from server.accounts.registration import register
 from server.app import create_app, database_of, ensure_migrated
+from server.cli import conformance, conformance_plans
 from server.cli.running import loaded, now, refuse, say, sealer, warn_of_unknown
 from server.events.context import CLI
 from server.middleware.deadline import BoundedConfig
@@ -24,18 +27,30 @@ from server.storage import users
 from server.storage.database import DatabaseRefusedError, DatabaseUnavailableError, lock_for_transaction
 from server.tokens import key_rotation
 
-ADMIN_ROLE = "admin"
 ADMIN_NAME = "admin"
 ADMIN_EMAIL = "admin@localhost"
 LOCK_NUMBER = 0x05_71_A4
 LINK_SECONDS = 86_400
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2, below which nothing is spoken: RFC 9325 section 4.2."""
 Host = Annotated[str | None, typer.Option(help="Address to listen on (OSTIARY_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (OSTIARY_PORT).", min=0, max=65535)]
 Workers = Annotated[int | None, typer.Option(help="Server processes (OSTIARY_WORKERS).", min=1)]
+Profile = Annotated[
+    str | None, typer.Option(help="conformance: settings, clients and a person for the OpenID conformance suite.")
+]
+Suite = Annotated[str, typer.Option(help="With that profile: where the suite waits for answers, its alias last.")]
 
 
-def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+def serve(
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    profile: Profile = None,
+    suite: Suite = conformance_plans.SUITE,
+) -> None:
     """Run the server. The embedded database, its migrations and the first signing key are made as needed."""
+    _apply(profile)
     for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
         if value is not None:
             os.environ[f"OSTIARY_{name}"] = str(value)  # so that worker processes see it too
@@ -43,6 +58,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     settings = configuration.settings
     warn_of_unknown(configuration)
     _check_port(settings)
+    _check_tls(settings)
     root = sealer(settings)
     try:
         link = asyncio.run(_prepare(settings, root))
@@ -51,7 +67,19 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     except DatabaseUnavailableError as error:
         refuse(f"the database does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running")
     _greet(settings, link)
+    if profile is not None:
+        for line in conformance.prepare(settings, root, conformance.check_suite(suite)):
+            say(line)
     _run(settings)
+
+
+def _apply(profile: str | None) -> None:
+    """Set what a profile needs and the environment does not say, before anything is read."""
+    if profile not in (None, conformance.PROFILE):
+        refuse(f"there is no profile {profile} to serve: {conformance.PROFILE} is the only one")
+    if profile is not None:
+        for name, value in conformance_plans.SETTINGS.items():
+            os.environ.setdefault(f"OSTIARY_{name}", value)
 
 
 def _check_port(settings: Settings) -> None:
@@ -84,7 +112,7 @@ def _first_administrator(db: Connection) -> str | None:
     """Make sure there is an administrator; return a one-time token where none of them has a password yet."""
     lock_for_transaction(db, LOCK_NUMBER)  # of nodes that start together one makes the account
     at = now()
-    administrators = users.list_with_role(db, ADMIN_ROLE)
+    administrators = users.list_with_role(db, roles.ADMIN)
     if any(user.password_hash is not None for user in administrators):
         return None
     if administrators:
@@ -98,7 +126,7 @@ def _first_administrator(db: Connection) -> str | None:
             username=ADMIN_NAME,
             claims={"name": "Administrator"},
             password_hash=None,
-            roles=(ADMIN_ROLE,),
+            roles=(roles.ADMIN,),
             context=CLI,
             now=at,
         )
@@ -119,6 +147,38 @@ def _greet(settings: Settings, link: str | None) -> None:
         say(f"Then sign in as {ADMIN_NAME!r} at {settings.url('/account')}")
 
 
+def _tls(settings: Settings) -> dict[str, Any]:
+    """Return uvicorn's options for speaking TLS ourselves, none where a proxy does."""
+    if settings.tls_certificate is None:
+        return {}
+    client_ca = settings.tls_client_ca
+    return {
+        "ssl_certfile": settings.tls_certificate,
+        "ssl_keyfile": settings.tls_key,
+        "ssl_ca_certs": None if client_ca is None else str(client_ca),
+        # A certificate is asked for, not demanded: browsers and most clients have none.
+        "ssl_cert_reqs": ssl.CERT_NONE if client_ca is None else ssl.CERT_OPTIONAL,
+        "ssl_ciphers": CIPHERS,
+    }
+
+
+def _check_tls(settings: Settings) -> None:
+    """Refuse files that cannot be used, before anything is made or printed."""
+    if settings.tls_certificate is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password=_no_password)
+        if settings.tls_client_ca is not None:
+            context.load_verify_locations(settings.tls_client_ca)
+    except (OSError, ValueError) as error:
+        refuse(f"OSTIARY_TLS_CERTIFICATE, OSTIARY_TLS_KEY or OSTIARY_TLS_CLIENT_CA cannot be used: {error}")
+
+
+def _no_password() -> str:
+    raise ValueError("the private key is encrypted, and nobody is here to type its password")
+
+
 def _run(settings: Settings) -> None:
     is_single = settings.workers == 1
     config = BoundedConfig(
@@ -133,11 +193,11 @@ def _run(settings: Settings) -> None:
         server_header=False,
         log_level="warning",
         lifespan="on",
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies) or None,
+        proxy_headers=False,  # `middleware.proxies` does it, where the peer's address is still known
         limit_concurrency=settings.max_connections,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
+        **_tls(settings),
     )
     if is_single:
         uvicorn.Server(config).run()

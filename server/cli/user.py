@@ -18,6 +18,7 @@ from server.accounts import (
     password_policy,
     profile,
     registration,
+    sessions,
     throttling,
 )
 from server.accounts import user as people
@@ -282,6 +283,12 @@ def _set_from_stdin(who: str, settings: Settings, *, as_json: bool) -> None:
 def reset_mfa(who: Who, *, as_json: Json = False) -> None:
     """Remove a person's second factors, for somebody who lost them all; sign-ins end."""
     _change(who, lambda db, person: lifecycle.reset_mfa(db, person, context=CLI, now=now()), as_json=as_json)
+
+
+@app.command("sign-out")
+def sign_out(who: Who, *, as_json: Json = False) -> None:
+    """End all of a person's sign-ins and what they authorized; every application that wants to know is told."""
+    _change(who, lambda db, person: sessions.end_all(db, person.id, context=CLI, now=now()), as_json=as_json)
 
 
 @app.command()

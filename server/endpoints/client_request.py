@@ -1,6 +1,6 @@
 """The phases that token, introspection and revocation share: form, client authentication, one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -17,11 +17,12 @@ from clients.authentication import (
 )
 from clients.client import Client
 from server.accounts import throttling
+from server.endpoints import client_proof
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
 from server.protocol.errors import InvalidRequestError, OAuth2Error, TooManyRequestsError
-from server.protocol.request import Parameters, form_parameters, query_parameters, refuse_repeated
+from server.protocol.request import HttpFacts, Parameters, form_parameters, query_parameters, refuse_repeated
 from server.protocol.response import Answer, error_answer, to_response
 from server.protocol.services import Services, context_of, services_of
 from server.storage import one_time
@@ -38,11 +39,13 @@ class ClientRequest:
     services: Services
     parameters: Parameters
     authenticated: AuthenticatedClient
+    http: HttpFacts
     context: Context
     now: int
 
 
 Work = Callable[[Connection | None, ClientRequest], Answer]
+Prepare = Callable[[ClientRequest], Awaitable[ClientRequest]]
 
 
 class ClientRefusedError(OAuth2Error):
@@ -59,8 +62,19 @@ class ClientRefusedError(OAuth2Error):
         return [*super().get_headers(), *challenge]
 
 
-async def handle(request: Request, work: Work, *, needs_database: Callable[[Parameters], bool]) -> Response:
-    """Parse, authenticate the client, run the work in one transaction where it needs one, and answer."""
+async def handle(
+    request: Request,
+    work: Work,
+    *,
+    needs_database: Callable[[Parameters, HttpFacts], bool] = lambda *_: True,
+    prepare: Prepare | None = None,
+    is_own_audience: bool = False,
+) -> Response:
+    """Parse, authenticate the client, run the work in one transaction where it needs one, and answer.
+
+    `prepare` does before the transaction what has to wait for others; it may raise a protocol error. `is_own_audience`
+    accepts assertions that are meant for this endpoint's URL, beside those for the issuer and the token endpoint.
+    """
     services = services_of(request)
     context = context_of(request)
     try:
@@ -69,14 +83,23 @@ async def handle(request: Request, work: Work, *, needs_database: Callable[[Para
     except OAuth2Error as error:
         return to_response(error_answer(error))
     client = await _find_client(services, presented)
+    presented = await client_proof.complete(services, client, presented, services.clock.now())
     now = services.clock.now()
     try:
-        authenticated = _authenticate(services, client, presented, now)
+        own = (services.settings.origin + request.scope["path"],) if is_own_audience else ()
+        authenticated = _authenticate(services, client, presented, now, own)
     except ClientRefusedError as error:
         return to_response(error_answer(await _count_failure(services, error, presented.unverified_client_id, context)))
     context = Context(context.request_id, context.address, context.user_agent, authenticated.client.client_id)
-    client_request = ClientRequest(services, parameters, authenticated, context, now)
-    if authenticated.assertion is None and not needs_database(parameters):
+    http = HttpFacts.of(request, services.settings.origin + request.scope["path"])
+    client_request = ClientRequest(services, parameters, authenticated, http, context, now)
+    if prepare is not None:
+        try:
+            client_request = await prepare(client_request)
+        except OAuth2Error as error:
+            return to_response(error_answer(error))
+    is_stored = authenticated.client.has_opaque_access_tokens
+    if authenticated.assertion is None and not is_stored and not needs_database(parameters, http):
         return to_response(_run(None, client_request, work))
     return to_response(await services.database.run(lambda db: _run(db, client_request, work)))
 
@@ -95,9 +118,10 @@ def _present(request: Request, parameters: Parameters) -> Presented:
     if len(headers) > 1:
         raise InvalidRequestError("The Authorization header is repeated")
     try:
-        return present(headers[0] if headers else None, parameters.values)
+        presented = present(headers[0] if headers else None, parameters.values)
     except AuthenticationProblem as problem:
         raise ClientRefusedError(problem) from None
+    return client_proof.with_certificate(request, presented)
 
 
 async def _find_client(services: Services, presented: Presented) -> Client | None:
@@ -106,10 +130,15 @@ async def _find_client(services: Services, presented: Presented) -> Client | Non
     return await services.registry.find(presented.unverified_client_id)
 
 
-def _authenticate(services: Services, client: Client | None, presented: Presented, now: int) -> AuthenticatedClient:
+def _authenticate(
+    services: Services, client: Client | None, presented: Presented, now: int, own: tuple[str, ...]
+) -> AuthenticatedClient:
     settings = services.settings
     # RFC 7523 section 3 with draft-ietf-oauth-rfc7523bis: the issuer; the token endpoint for older clients
-    audiences = (settings.issuer, settings.url("/token"))
+    audiences: tuple[str, ...] = (settings.issuer, settings.url("/token"), *own)
+    if client is not None and client.security_profile.is_audience_issuer:
+        # FAPI 2.0 Security Profile section 5.3.2.1: the issuer alone, so that no other server can replay it
+        audiences = (settings.issuer,)
     try:
         return authenticate(client, presented, now=now, audiences=audiences)
     except AuthenticationProblem as problem:

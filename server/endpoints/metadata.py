@@ -16,7 +16,10 @@ async def metadata(request: Request) -> Response:
     services = services_of(request)
     headers = {"cache-control": f"public, max-age={services.settings.jwks_cache_seconds}"}
     scopes = {"scopes_supported": sorted({*_own_scopes(services), *services.scopes})}
-    return JSONResponse({**services.metadata, **scopes}, headers=headers)
+    live: dict[str, Any] = {}
+    for extension in services.extensions:
+        live |= extension.live_metadata(services)
+    return JSONResponse({**services.metadata, **scopes, **live}, headers=headers)
 
 
 def build(services: Services, endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from server.tokens import access_token, refresh_token
 
 async def revocation(request: Request) -> Response:
     """Revoke a token; 200 also for one that is unknown (section 2.2)."""
-    return await handle(request, _revoke, needs_database=lambda _parameters: True)
+    return await handle(request, _revoke)
 
 
 def _revoke(db: Connection | None, request: ClientRequest) -> Answer:
@@ -25,7 +25,7 @@ def _revoke(db: Connection | None, request: ClientRequest) -> Answer:
         raise InvalidRequestError("The token is missing")
     if db is None:
         raise RuntimeError("revocation needs the database")
-    if access_token.unverified_looks_like_jwt(token):
+    if access_token.unverified_looks_like_access_token(token):
         _revoke_access_token(db, request, token)
     else:
         _revoke_refresh_token(db, request, token)
@@ -44,7 +44,7 @@ def _revoke_refresh_token(db: Connection, request: ClientRequest, token: str) ->
 def _revoke_access_token(db: Connection, request: ClientRequest, token: str) -> None:
     services = request.services
     try:
-        claims = access_token.read(services.keys, services.settings.issuer, token, now=request.now)
+        claims = access_token.read(db, services.keys, services.settings.issuer, token, now=request.now)
     except JoseError:
         return
     if claims.get("client_id") != request.authenticated.client.client_id:

@@ -3,23 +3,27 @@
 from typing import Any
 
 from clients.client import Client
+from clients.encryption import ID_TOKEN
+from clients.sector import SUBJECT_TYPES
 from keys.decoding import decode_json_object
 from keys.jose import JoseError
+from keys.jwe import CONTENT_ENCRYPTION, KEY_MANAGEMENT
 from server.accounts.claims import SCOPE_CLAIMS, STANDARD_CLAIMS, claims_of, demanded_subjects, select
 from server.endpoints.userinfo import userinfo
 from server.languages import Message as _
+from server.protocol import client_encryption
 from server.protocol.authorization_request import Draft
 from server.protocol.errors import (
     InvalidRequestError,
     LoginRequiredError,
-    UnauthorizedClientError,
     UnmetAuthenticationRequirementsError,
 )
 from server.protocol.extension import Endpoint, Extension
 from server.protocol.interaction import AAL1, AAL2
 from server.protocol.request import Parameters
 from server.protocol.services import Services
-from server.protocol.token_issue import TokenIssue
+from server.protocol.signing import algorithm_for
+from server.protocol.token_issue import Redemption, TokenIssue, TokenRequest
 from server.settings import Registration
 from server.tokens import id_token
 
@@ -53,6 +57,8 @@ def check_authentication_request(draft: Draft, parameters: Parameters, client: C
     )
     _authentication_context(draft, parameters, client)
     _check_algorithm(client, services)
+    if "openid" in values["scopes"]:
+        client_encryption.check(services, client, ID_TOKEN)
 
 
 def _short_words(value: str | None) -> tuple[str, ...]:
@@ -158,48 +164,61 @@ def _authentication_context(draft: Draft, parameters: Parameters, client: Client
 
 def _check_algorithm(client: Client, services: Services) -> None:
     """Refuse a client whose ID tokens nobody here can sign: the operator switched its algorithm off."""
-    algorithm = client.id_token_signed_response_alg
-    if algorithm is not None and algorithm not in services.settings.signing_algorithms:
-        raise UnauthorizedClientError("The client's id_token_signed_response_alg is not enabled on this server")
+    algorithm_for(client, client.id_token_signed_response_alg, services.settings)
 
 
 def add_id_token(issue: TokenIssue, body: dict[str, Any]) -> None:
     """Add the ID token to a token response (sections 3.1.3.3 and 12.2)."""
     if "openid" not in issue.scopes:
         return
-    _check_algorithm(issue.client, issue.services)
     authorization = issue.authorization
     requested = authorization["claims"].get("id_token", {})
-    known = claims_of(issue.user) | issue.services.person_claims(issue.db, issue.user, requested)
-    person = select(known, (), requested)
+    # section 5.4: where nothing leads to UserInfo, the ID token holds what the scopes ask for
+    scopes = issue.scopes if issue.access_token is None and issue.code is None else ()
+    known = claims_of(issue.user) | issue.services.person_claims(issue.db, issue.user, {*requested, *scopes})
+    person = select(known, scopes, requested)
     settings = issue.services.settings
     claims = id_token.IdTokenClaims(
-        subject=issue.user.id,
+        subject=issue.services.subject_of(issue.client, issue.user.id),
         client_id=issue.client.client_id,
-        session_id=authorization["session_id"],
+        session_id=issue.services.sid_of(issue.client, authorization["session_id"]),
         auth_time=authorization["auth_time"],
         acr=authorization["acr"],
         amr=tuple(authorization["amr"]),
         nonce=issue.nonce,
         person=person,
     )
-    body["id_token"] = id_token.mint(
+    signed = id_token.mint(
         issue.services.keys,
         settings.issuer,
         claims,
         access_token=issue.access_token,
-        algorithm=issue.client.id_token_signed_response_alg,
+        code=issue.code,
+        algorithm=algorithm_for(issue.client, issue.client.id_token_signed_response_alg, settings),
+        state=issue.state,
         now=issue.now,
         lifetime=settings.id_token_seconds,
     )
+    body["id_token"] = client_encryption.encrypt(issue.services, issue.client, ID_TOKEN, signed)
+
+
+def check_redemption(request: TokenRequest, redemption: Redemption) -> None:
+    """Refuse, before a code is used up, a client whose ID token could not be encrypted in the end (section 10.2)."""
+    if "openid" in redemption.client.scopes:
+        client_encryption.check(request.services, redemption.client, ID_TOKEN)
 
 
 def metadata(services: Services) -> dict[str, Any]:
     """Return what OpenID Connect Discovery 1.0 section 3 asks for."""
     extended = [name for extension in services.extensions for name in extension.person_claims]
     return {
-        "subject_types_supported": ["public"],
+        "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(services.settings.signing_algorithms),
+        "id_token_encryption_alg_values_supported": list(KEY_MANAGEMENT),
+        "id_token_encryption_enc_values_supported": list(CONTENT_ENCRYPTION),
+        "userinfo_signing_alg_values_supported": list(services.settings.signing_algorithms),
+        "userinfo_encryption_alg_values_supported": list(KEY_MANAGEMENT),
+        "userinfo_encryption_enc_values_supported": list(CONTENT_ENCRYPTION),
         "claim_types_supported": ["normal"],
         "claims_supported": [*STANDARD_CLAIMS, "auth_time", "acr", "amr", "sid", *extended],
         "claims_parameter_supported": True,
@@ -227,6 +246,7 @@ OPENID_CONNECT = Extension(
         "offline_access": _("Keep access while you are not using the application"),
     },
     authorization_check=check_authentication_request,
+    redemption_check=check_redemption,
     response_step=add_id_token,
     endpoints=(Endpoint("userinfo_endpoint", "/userinfo", ("GET", "POST"), userinfo, is_cross_origin=True),),
 )

@@ -6,12 +6,13 @@ import hmac
 import re
 
 from clients.client import Client
+from clients.response_types import words_of
 from server.protocol.authorization_request import Draft
 from server.protocol.errors import InvalidGrantError, InvalidRequestError
 from server.protocol.extension import Extension
 from server.protocol.request import Parameters
 from server.protocol.services import Services
-from server.protocol.token_issue import CodeRedemption
+from server.protocol.token_issue import Redemption, TokenRequest
 from server.settings import Pkce
 
 # \Z, not $: a trailing newline is no part of a verifier (RFC 7636 section 4.1)
@@ -31,6 +32,8 @@ def is_required(client: Client, services: Services) -> bool:
 def check_challenge(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
     """Refuse a missing, malformed or plain challenge (RFC 7636 section 4.4.1)."""
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
+    if "code" not in words_of(draft.values["response_type"]):
+        return  # nothing that a verifier could redeem
     if challenge is None:
         if method is not None or is_required(client, services):
             raise InvalidRequestError("A code_challenge is required")
@@ -43,9 +46,11 @@ def check_challenge(draft: Draft, parameters: Parameters, client: Client, servic
     draft.values["code_challenge"] = challenge
 
 
-def check_verifier(parameters: Parameters, redemption: CodeRedemption) -> None:
-    """Refuse a redemption without the right verifier (RFC 7636 section 4.6)."""
-    verifier, challenge = parameters.get("code_verifier"), redemption.code_challenge
+def check_verifier(request: TokenRequest, redemption: Redemption) -> None:
+    """Refuse a redemption of a code without the right verifier (RFC 7636 section 4.6)."""
+    if redemption.grant_type != "authorization_code":
+        return
+    verifier, challenge = request.parameters.get("code_verifier"), redemption.code_challenge
     if challenge is None:
         if verifier is not None:
             # RFC 9700 section 4.8.2: a verifier without a challenge is a downgrade

@@ -12,11 +12,11 @@ from server.accounts.user import User
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
-from server.grants.response import TokenResponse, for_person
+from server.grants.response import TokenResponse, check_redemption, for_person
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import InvalidGrantError, InvalidRequestError
 from server.protocol.services import Services
-from server.protocol.token_issue import CodeRedemption
+from server.protocol.token_issue import Redemption
 from server.storage import authorizations, one_time, users
 from server.tokens import opaque, refresh_token
 
@@ -27,36 +27,42 @@ REPLAY_MEMORY_SECONDS = 86_400
 _REFUSED = "The authorization code is not valid, has expired, or was used"
 
 
+def authorize(
+    db: Connection, request: AuthorizationRequest, user: User, session: Session, *, now: int, expires_at: int
+) -> Mapping[str, Any]:
+    """Store the decision behind everything that an answer holds, and return it."""
+    authorization = {
+        "id": opaque.new_identifier("aut_"),
+        "user_id": user.id,
+        "client_id": request.client_id,
+        "session_id": session.id,
+        "scope": " ".join(request.scopes),
+        "claims": request.claims,
+        "details": request.details,
+        "auth_time": session.authenticated_at,
+        "acr": session.acr,
+        "amr": list(session.amr),
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    authorizations.add(db, authorization)
+    return authorization
+
+
 def issue_code(
     db: Connection,
     services: Services,
     request: AuthorizationRequest,
-    user: User,
-    session: Session,
+    client: Client,
+    authorization: Mapping[str, Any],
     *,
     context: Context,
     now: int,
 ) -> str:
-    """Store the authorization and a code that can be redeemed for it, and return the code."""
-    settings = services.settings
-    authorization_id = opaque.new_identifier("aut_")
-    expires_at = now + settings.authorization_code_seconds
-    authorizations.add(
-        db,
-        {
-            "id": authorization_id,
-            "user_id": user.id,
-            "client_id": request.client_id,
-            "session_id": session.id,
-            "scope": " ".join(request.scopes),
-            "claims": request.claims,
-            "auth_time": session.authenticated_at,
-            "acr": session.acr,
-            "amr": list(session.amr),
-            "created_at": now,
-            "expires_at": expires_at,
-        },
-    )
+    """Store a code that can be redeemed for an authorization, and return the code."""
+    seconds, most = services.settings.authorization_code_seconds, client.security_profile.code_seconds
+    expires_at = now + (seconds if most is None else min(seconds, most))
+    authorization_id = authorization["id"]
     code = opaque.mint(PREFIX)
     payload = {
         "authorization_id": authorization_id,
@@ -71,7 +77,7 @@ def issue_code(
         payload,
         now=now,
         expires_at=expires_at,
-        user_id=user.id,
+        user_id=authorization["user_id"],
         client_id=request.client_id,
         purge_at=expires_at + REPLAY_MEMORY_SECONDS,
     )
@@ -80,7 +86,7 @@ def issue_code(
         Event.CODE_ISSUED,
         context,
         now=now,
-        user_id=user.id,
+        user_id=authorization["user_id"],
         client_id=request.client_id,
         authorization_id=authorization_id,
     )
@@ -104,9 +110,9 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
             raise InvalidGrantError(_REFUSED)
         if row["payload"]["redirect_uri"] != self.request.parameters.get("redirect_uri"):
             raise InvalidGrantError("The redirect_uri is not the one of the authorization request")
-        for extension in self.server.services.extensions:
-            if extension.redemption_check is not None:
-                extension.redemption_check(self.request.parameters, CodeRedemption(row["payload"]))
+        authorization = authorizations.find_live(self.server.db, row["payload"]["authorization_id"], self.server.now)
+        details = {} if authorization is None else authorization["details"]
+        check_redemption(self.request, Redemption(self.GRANT_TYPE, row["payload"], details, self.client))
         self.row = row
 
     def create_token_response(self) -> TokenResponse:
@@ -122,12 +128,13 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
         self._record(Event.CODE_REDEEMED, authorization_id)
         return for_person(
             self.server,
+            self.request.token_request,
             self.client,
             user,
             authorization,
             tuple(authorization["scope"].split()),
             nonce=self.row["payload"]["nonce"],
-            refresh_token=self._begin_family(db, authorization),
+            refresh_token=begin_family(db, self.server.services, self.client, authorization, now=now),
         )
 
     def _refuse_replay(self, authorization_id: str) -> None:
@@ -150,24 +157,28 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
             authorization_id=authorization_id,
         )
 
-    def _begin_family(self, db: Connection, authorization: Mapping[str, Any]) -> str | None:
-        settings, client, now = self.server.services.settings, self.client, self.server.now
-        absolute_end = now + settings.refresh_token_absolute_seconds
-        if "refresh_token" not in client.grant_types:
-            # UserInfo and introspection check the authorization for as long as the access token lives.
-            lifetime = client.access_token_seconds or settings.access_token_seconds
-            authorizations.extend(db, authorization["id"], now + lifetime)
-            return None
-        authorizations.extend(db, authorization["id"], absolute_end)
-        return refresh_token.issue(
-            db,
-            authorization_id=authorization["id"],
-            client_id=client.client_id,
-            scope=authorization["scope"],
-            now=now,
-            idle_seconds=idle_seconds(client, self.server.services),
-            absolute_end=absolute_end,
-        )
+
+def begin_family(
+    db: Connection, services: Services, client: Client, authorization: Mapping[str, Any], *, now: int
+) -> str | None:
+    """Let an authorization last as long as its tokens, and return its first refresh token, if the client has any."""
+    settings = services.settings
+    absolute_end = now + settings.refresh_token_absolute_seconds
+    if "refresh_token" not in client.grant_types:
+        # UserInfo and introspection check the authorization for as long as the access token lives.
+        lifetime = client.access_token_seconds or settings.access_token_seconds
+        authorizations.extend(db, authorization["id"], now + lifetime)
+        return None
+    authorizations.extend(db, authorization["id"], absolute_end)
+    return refresh_token.issue(
+        db,
+        authorization_id=authorization["id"],
+        client_id=client.client_id,
+        scope=authorization["scope"],
+        now=now,
+        idle_seconds=idle_seconds(client, services),
+        absolute_end=absolute_end,
+    )
 
 
 def idle_seconds(client: Client, services: Services) -> int:

@@ -1,11 +1,9 @@
 """`client_credentials`: a service acts for itself (RFC 6749 section 4.4)."""
 
-from typing import Any
-
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from server.grants.response import TokenResponse, lifetime_of
+from server.grants.response import TokenResponse, lifetime_of, mint
 from server.protocol.checks import requested_scopes
 from server.protocol.errors import InvalidScopeError
 from server.tokens import access_token
@@ -35,18 +33,11 @@ class ClientCredentialsGrant(BaseGrant, TokenEndpointMixin):
 
     def create_token_response(self) -> TokenResponse:
         """Mint the token."""
-        services = self.server.services
         lifetime = lifetime_of(self.client, self.server)
         claims = access_token.AccessTokenClaims(
             subject=self.client.client_id,
             client_id=self.client.client_id,
-            audience=services.settings.issuer,
+            audience=self.server.services.settings.issuer,
             scope=" ".join(self.scopes),
         )
-        token = access_token.mint(
-            services.keys, services.settings.issuer, claims, now=self.server.now, lifetime=lifetime
-        )
-        body: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
-        if self.scopes:
-            body["scope"] = " ".join(self.scopes)
-        return 200, body, default_json_headers
+        return 200, mint(self.request.token_request, claims, {}, lifetime), default_json_headers

@@ -8,9 +8,10 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from server.events.audit import record
 from server.events.names import Event
 from server.grants.authorization_code import idle_seconds
-from server.grants.response import TokenResponse, for_person
+from server.grants.response import TokenResponse, check_redemption, for_person
 from server.protocol.checks import MAX_SCOPE_CHARACTERS
 from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from server.protocol.token_issue import Redemption
 from server.storage import authorizations, users
 from server.tokens import refresh_token
 from server.tokens.refresh_token import Outcome
@@ -43,17 +44,40 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
         # What the client may no longer have is no longer given, even though it was granted.
         self.scopes = tuple(name for name in wanted if name in self.client.scopes)
         self.token, self.row = token, row
+        authorization = authorizations.find_live(self.server.db, row["authorization_id"], self.server.now)
+        details = {} if authorization is None else authorization["details"]
+        check_redemption(self.request, Redemption(self.GRANT_TYPE, {}, details, self.client))
 
     def create_token_response(self) -> TokenResponse:
-        """Rotate, and mint; a late second use revokes the family."""
+        """Rotate, unless the client's profile has it otherwise, and mint; a late second use revokes the family."""
         server, row = self.server, self.row
         authorization = authorizations.find_live(server.db, row["authorization_id"], server.now)
         if authorization is None:
             raise InvalidGrantError(_REFUSED)
+        is_rotated = self.client.security_profile.rotates_refresh_tokens
+        successor = self._rotate(authorization) if is_rotated else None
+        if not is_rotated:
+            self._keep(authorization)
+        user = users.find_by_id(server.db, authorization["user_id"])
+        if user is None:
+            raise InvalidGrantError(_REFUSED)
+        return for_person(
+            server,
+            self.request.token_request,
+            self.client,
+            user,
+            authorization,
+            self.scopes,
+            nonce=None,
+            refresh_token=successor,
+        )
+
+    def _rotate(self, authorization: Mapping[str, Any]) -> str:
+        server = self.server
         rotation = refresh_token.rotate(
             server.db,
             self.token,
-            row,
+            self.row,
             now=server.now,
             idle_seconds=idle_seconds(self.client, server.services),
             absolute_end=authorization["expires_at"],
@@ -63,12 +87,14 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
             self._revoke_family(authorization)
         if rotation.successor is None:
             raise InvalidGrantError(_REFUSED)
-        user = users.find_by_id(server.db, authorization["user_id"])
-        if user is None:
+        return rotation.successor
+
+    def _keep(self, authorization: Mapping[str, Any]) -> None:
+        """Leave the token as it is: the client proves itself and its key with each use (FAPI 2.0 section 5.3.2.1)."""
+        idle, absolute_end = idle_seconds(self.client, self.server.services), authorization["expires_at"]
+        now = self.server.now
+        if not refresh_token.keep(self.server.db, self.row, now=now, idle_seconds=idle, absolute_end=absolute_end):
             raise InvalidGrantError(_REFUSED)
-        return for_person(
-            server, self.client, user, authorization, self.scopes, nonce=None, refresh_token=rotation.successor
-        )
 
     def _revoke_family(self, authorization: Mapping[str, Any]) -> None:
         authorizations.revoke(self.server.db, authorization["id"], self.server.now)

@@ -1,10 +1,5 @@
-"""Emptying the outbox: claim and commit, hand over, commit again. Nothing slow happens inside a transaction.
+"""Sending the mails of the outbox. A crash may send one twice (with the same Message-ID), and never loses it."""
 
-A mail is deleted after it was handed over, so a crash in between sends it a second time (with the same Message-ID), and
-never loses it.
-"""
-
-import asyncio
 from collections.abc import Callable
 from functools import cached_property
 
@@ -21,26 +16,23 @@ from server.mail.rendering import MailRenderer
 from server.mail.transport import Transport, transport_for
 from server.mail_settings import parse_smtp_url
 from server.observability.logging import REDACTED, logger, redact
+from server.outbound.courier import Courier
 from server.settings import Settings
 from server.storage import outbox
-from server.storage.database import Database, DatabaseUnavailableError
+from server.storage.database import Database
 from server.storage.outbox import Item
 
 PARALLEL = 4
-"""Mails that one process sends at a time: one that hangs leaves the others their way."""
 LEASE_SECONDS = 120
-"""Longer than a try can take. A process that dies leaves its mails to others after this time."""
 FIRST_DELAY_SECONDS = 5
 MAX_DELAY_SECONDS = 3600
 GIVE_UP_SECONDS = 259_200
-STOP_SECONDS = 5.0
-"""Time that mails on their way have when the server stops."""
 MIN_SECRET_LENGTH = 4
 MEND = "see `ostiary doctor`, then try with `ostiary mail test ADDRESS`"
 
 
-class Delivery:
-    """Sends the mails of the outbox, together with any number of others on the same database."""
+class Delivery(Courier):
+    """Sends the mails of the outbox."""
 
     def __init__(
         self,
@@ -52,59 +44,16 @@ class Delivery:
         transport: Transport | None = None,
         describe_device: Callable[[str], str] = str,
     ) -> None:
+        super().__init__(database, clock, TOPIC, self._try, parallel=PARALLEL, lease_seconds=LEASE_SECONDS)
         self._settings = settings
-        self._database = database
         self._sealer = sealer
-        self._clock = clock
         self._transport = transport or transport_for(settings)
         self._password = parse_smtp_url(settings.smtp_url).password if settings.smtp_url else ""
         self._describe_device = describe_device
-        self._running: set[asyncio.Task[None]] = set()
-        self._is_stopping = False
 
     @cached_property
     def _renderer(self) -> MailRenderer:
         return MailRenderer(self._settings, self._describe_device)
-
-    async def start_due(self) -> None:
-        """Start sending what is due, without waiting for it."""
-        free = PARALLEL - len(self._running)
-        if free <= 0:
-            return
-        now = self._clock.now()
-        due = await self._database.read(lambda db: outbox.count_due(db, TOPIC, now=now, limit=free))
-        for _ in range(due):
-            task = asyncio.create_task(self._drain())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-
-    async def run_due(self) -> None:
-        """Send what is due, and return when every mail was tried."""
-        await self.start_due()
-        await asyncio.gather(*self._running)
-
-    async def stop(self) -> None:
-        """Give mails on their way a little time; what is not sent then is sent again after its lease."""
-        self._is_stopping = True
-        if not self._running:
-            return
-        _done, late = await asyncio.wait(set(self._running), timeout=STOP_SECONDS)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-
-    async def _drain(self) -> None:
-        try:
-            while not self._is_stopping and (item := await self._claim()) is not None:
-                await self._try(item)
-        except DatabaseUnavailableError as error:
-            logger().warning("the database does not answer", cause=str(error))
-        except Exception:  # noqa: BLE001  the lease ends by itself: the mail is tried again
-            logger().exception("sending mail failed")
-
-    async def _claim(self) -> Item | None:
-        now = self._clock.now()
-        return await self._database.run(lambda db: outbox.claim(db, TOPIC, now=now, lease_until=now + LEASE_SECONDS))
 
     async def _try(self, item: Item) -> None:
         mail: Mail | None = None

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 Handler = Callable[[Request], Awaitable[Response]]
-ALLOWED_HEADERS = "authorization, content-type, accept"
+ALLOWED_HEADERS = "authorization, content-type, accept, dpop"
+EXPOSED_HEADERS = "www-authenticate, dpop-nonce, retry-after, x-request-id"
 MAX_AGE_SECONDS = "600"
 
 
@@ -24,7 +25,7 @@ def readable_everywhere(handler: Handler, methods: tuple[str, ...]) -> Handler:
             response.headers["access-control-max-age"] = MAX_AGE_SECONDS
         else:
             response = await handler(request)
-            response.headers["access-control-expose-headers"] = "www-authenticate, retry-after, x-request-id"
+            response.headers["access-control-expose-headers"] = EXPOSED_HEADERS
         response.headers["access-control-allow-origin"] = "*"
         return response
 

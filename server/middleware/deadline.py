@@ -1,6 +1,10 @@
-"""Time and size limits of a request's arrival. uvicorn has none: a slow sender could hold a connection for ever."""
+"""What uvicorn lacks: time and size limits of a request's arrival, and the certificate that a client shows in TLS.
+
+Without the limits a slow sender could hold a connection for ever.
+"""
 
 import asyncio
+import ssl
 from typing import Any
 
 import uvicorn
@@ -11,16 +15,18 @@ _ANSWER = b"HTTP/1.1 %s\r\ncontent-type: text/plain\r\ncontent-length: 0\r\nconn
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose request does not arrive in time."""
+    """Closes connections whose request does not arrive in time, and passes on the client's certificate."""
 
     config: "BoundedConfig"
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _is_in_head = True
+    _certificate: str | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Give the first request its time."""
         super().connection_made(transport)
+        self._certificate = _certificate_of(transport)
         self._start()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -42,8 +48,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Give a request its own time that arrived in one piece with the one before."""
+        """Give a request its own time that arrived in one piece with the one before; name its sender's certificate."""
         super().on_message_begin()
+        if self._certificate is not None:
+            # The TLS extension of ASGI: the client's own certificate first.
+            self.scope["extensions"] = {"tls": {"client_cert_chain": [self._certificate], "client_cert_error": None}}
         if self._deadline is None:
             self._start()
 
@@ -71,6 +80,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(_ANSWER % status)
             self.transport.close()
+
+
+def _certificate_of(transport: Any) -> str | None:
+    """Return the certificate that the client has shown, as PEM. The handshake is over when a protocol hears of it."""
+    connection = transport.get_extra_info("ssl_object")
+    der = None if connection is None else connection.getpeercert(binary_form=True)
+    return None if der is None else ssl.DER_cert_to_PEM_cert(der)
 
 
 class BoundedConfig(uvicorn.Config):

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.settings import Settings
 
 NO_STORE = {"cache-control": "no-store"}
-OWN_FORMS = ("/interaction/", "/account", "/sign-out/")
+OWN_FORMS = ("/interaction/", "/account", "/sign-out/", "/device/")
 
 
 class FormOrigin:

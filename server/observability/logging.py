@@ -20,7 +20,7 @@ SECRET_VALUES = re.compile(
     r"(?:o[a-z]{2}_[A-Za-z0-9_\-]{16,})"
     r"|(?:(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{5,}+(?:\.[A-Za-z0-9_\-]*+){1,4})"
     r"|(?:(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
-    r"|(?:(?i:(?:bearer|basic)\s+)[A-Za-z0-9+/=_\-.~]{8,})"
+    r"|(?:(?i:(?:bearer|basic|dpop)\s+)[A-Za-z0-9+/=_\-.~]{8,})"
 )
 MAX_CHARACTERS = 2000
 _UNPRINTABLE = re.compile(r"[^ -~]")

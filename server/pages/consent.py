@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from clients.client import Client
 from server.accounts import consent
 from server.events.audit import record
 from server.events.names import Event
+from server.grants import device_code
+from server.outbound.client_logos import has_logo
 from server.pages import answer
 from server.pages.interaction import Situation, StepPage, save
 from server.pages.visit import Visit, stale
-from server.protocol import interaction
-from server.protocol.errors import AccessDeniedError
+from server.protocol import authorization_details, interaction, pushed_request
+from server.protocol.errors import AccessDeniedError, ExpiredTokenError
 from server.protocol.request import Parameters
 from server.protocol.response import error_parameters
+from server.storage import clients
 
 
 def show(_db: Connection, visit: Visit, situation: Situation) -> Mapping[str, Any]:
@@ -29,16 +33,25 @@ def show(_db: Connection, visit: Visit, situation: Situation) -> Mapping[str, An
     scopes = [{"name": name, "description": visit.services.scope_description(name)} for name in request.consent_scopes]
     return {
         "client_name": situation.client_name,
+        "client_logo": _logo_url(visit, client) if has_logo(client) else None,
         "client_uri": client.client_uri,
         "redirect_host": parts.netloc or f"{parts.scheme}:",
+        "user_code": None if request.device is None else device_code.shown(request.device),
+        "details": authorization_details.in_words(request.details.get(authorization_details.NAME, ()), visit.services),
         "scopes": [scope for scope in scopes if scope["name"] != "openid"] or scopes,
         "user": {"name": user.claims.get("name") or user.username or user.email, "email": user.email},
         "policy_uri": client.policy_uri,
         "tos_uri": client.tos_uri,
         "is_unverified": interaction.must_always_ask(client),
+        "is_self_registered": client.is_unverified,
+        "client_host": (urlsplit(client.client_id).netloc or None) if client.is_unverified else None,
         "offline": "offline_access" in request.scopes,
         "sign_out_url": visit.renderer.url("/end-session"),
     }
+
+
+def _logo_url(visit: Visit, client: Client) -> str:
+    return visit.renderer.url("/client-logo") + "?" + urlencode({"client_id": client.client_id})
 
 
 async def take(visit: Visit, situation: Situation, form: Parameters) -> Response | None:
@@ -50,7 +63,7 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     if decision == "deny":
         await visit.services.database.run(lambda db: _deny(db, visit, situation, request.client_id))
         denied = AccessDeniedError("The person denied access")
-        return answer.to_client(visit, request, error_parameters(denied))
+        return answer.to_client(visit, request, situation.facts.client, error_parameters(denied))
     await visit.services.database.run(
         lambda db: _allow(db, visit, situation, request.client_id, request.consent_scopes)
     )
@@ -58,16 +71,24 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
 
 
 def _allow(db: Connection, visit: Visit, situation: Situation, client_id: str, scopes: tuple[str, ...]) -> None:
-    user = situation.user
+    user, client = situation.user, situation.facts.client
+    if client is not None and client.is_unverified:
+        clients.keep_client(db, client_id, client.metadata, now=visit.now)
     consent.grant(db, user.id, client_id, scopes, context=visit.context, now=visit.now)
     situation.state.consented_user_id = user.id
     save(db, visit, situation)
 
 
 def _deny(db: Connection, visit: Visit, situation: Situation, client_id: str) -> None:
-    if not interaction.finish(db, situation.id, visit.now):
+    request = situation.state.request
+    if not interaction.finish(db, situation.id, visit.now) or not pushed_request.use_up(db, request, visit.now):
         raise stale()
     user = situation.user
+    if request is not None and request.device is not None:
+        try:
+            device_code.deny(db, request, user.id, context=visit.context, now=visit.now)
+        except ExpiredTokenError:
+            raise stale() from None
     record(
         db,
         Event.CONSENT_DENIED,

@@ -12,11 +12,12 @@ from clients.client import Client
 from server.accounts import sessions
 from server.accounts.sessions import Session
 from server.accounts.user import User
-from server.grants.authorization_code import issue_code
+from server.grants import authorization_response, ciba, device_code
 from server.languages import Message as _
 from server.pages import answer
 from server.pages.visit import PageError, Visit, stale
-from server.protocol import interaction
+from server.protocol import client_encryption, interaction, pushed_request
+from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import OAuth2Error
 from server.protocol.interaction import Facts, Interaction, Step, error_without_interaction, next_step
 from server.protocol.request import Parameters, form_parameters
@@ -86,8 +87,12 @@ def facts_of(
     client: Client | None,
 ) -> Facts:
     """Read what the next step depends on, in this browser."""
-    settings, trusted = visit.services.settings, visit.trusted_cookie
-    return interaction.gather(db, settings, state, session, user, client, trusted_cookie=trusted, now=visit.now)
+    services, trusted, subject = visit.services, visit.trusted_cookie, None
+    if session is not None and client is not None:
+        subject = services.subject_of(client, session.user_id)
+    return interaction.gather(
+        db, services.settings, state, session, user, client, trusted_cookie=trusted, now=visit.now, subject=subject
+    )
 
 
 async def begin(visit: Visit, state: Interaction, client: Client | None, *, is_same_site: bool = True) -> Response:
@@ -123,20 +128,48 @@ def _settle(
     except OAuth2Error as error:
         if request is None:
             raise
-        if interaction_id is not None and not interaction.finish(db, interaction_id, visit.now):
-            raise stale() from None
+        _finish(db, visit, interaction_id, request)
         parameters = error_parameters(error)
-        return lambda: answer.to_client(visit, request, parameters)
+        return lambda: answer.to_client(visit, request, facts.client, parameters)
     if step is not Step.DONE:
         return None
-    if interaction_id is not None and not interaction.finish(db, interaction_id, visit.now):
-        raise stale()
+    _finish(db, visit, interaction_id, request)
     if request is None:
         return lambda: visit.redirect(visit.renderer.url(state.continue_to or "/account"))
     if facts.session is None or facts.user is None or not sessions.hold(db, facts.session.id, visit.now):
         raise stale()
-    code = issue_code(db, visit.services, request, facts.user, facts.session, context=visit.context, now=visit.now)
-    return lambda: answer.to_client(visit, request, {"code": code})
+    parameters = _issue(db, visit, request, facts.user, facts.session, facts.client)
+    return lambda: answer.to_client(visit, request, facts.client, parameters)
+
+
+def _finish(db: Connection, visit: Visit, interaction_id: str | None, request: AuthorizationRequest | None) -> None:
+    """Use up the interaction and what was pushed for it: one request has one answer. Raises PageError."""
+    is_ours = interaction_id is None or interaction.finish(db, interaction_id, visit.now)
+    if not is_ours or not pushed_request.use_up(db, request, visit.now):
+        raise stale()
+
+
+def _issue(
+    db: Connection, visit: Visit, request: AuthorizationRequest, user: User, session: Session, client: Client | None
+) -> dict[str, str]:
+    if client is None:
+        raise stale()
+    try:
+        if request.device is not None:
+            device_code.approve(db, request, user, session, context=visit.context, now=visit.now)
+            return {}
+        if request.backchannel is not None:
+            ciba.approve(db, visit.services, request, user, session, context=visit.context, now=visit.now)
+            return {}
+        parameters = authorization_response.issue(
+            db, visit.services, request, client, user, session, context=visit.context, now=visit.now
+        )
+        for extension in visit.services.extensions:
+            if extension.authorization_response_step is not None:
+                extension.authorization_response_step(visit.services, request, session, parameters)
+    except OAuth2Error as error:
+        return error_parameters(error)
+    return parameters
 
 
 async def load(visit: Visit, interaction_id: str) -> tuple[Interaction, Client | None]:
@@ -155,6 +188,7 @@ async def load(visit: Visit, interaction_id: str) -> tuple[Interaction, Client |
             _("The application that sent you here was removed or switched off."),
             _("Ask the people who run the application."),
         )
+    await client_encryption.load_keys(visit.services, client)
     return state, client
 
 

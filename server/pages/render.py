@@ -95,25 +95,28 @@ class Renderer:
         language: Language,
         status: int = 200,
         form_targets: tuple[str, ...] = (),
+        frames: tuple[str, ...] = (),
     ) -> HTMLResponse:
-        """Render a page. `form_targets` are URLs that its form may lead to besides our own."""
+        """Render a page. `form_targets` are URLs that its form may lead to besides our own; `frames` it may frame."""
         values = {"request_id": request_id, "csrf_token": csrf_token, **context}
         response = HTMLResponse(self._environments[language.tag].get_template(template).render(values), status)
-        response.headers["content-security-policy"] = self._policy(form_targets)
+        response.headers["content-security-policy"] = self._policy(form_targets, frames)
         response.headers["content-language"] = language.tag
         response.headers["cache-control"] = "no-store"
         response.headers["x-frame-options"] = "DENY"
         response.headers["referrer-policy"] = "no-referrer"
         return response
 
-    def _policy(self, form_targets: tuple[str, ...]) -> str:
+    def _policy(self, form_targets: tuple[str, ...], frames: tuple[str, ...]) -> str:
         # Browsers hold form-action against redirects after a form, so the client's origin must be in it.
         targets = " ".join(dict.fromkeys(["'self'", *(source_of(url) for url in form_targets)]))
         logo = urlsplit(self._settings.brand_logo_url)
         image = f" {logo.scheme}://{logo.netloc}" if logo.netloc else ""
+        framed = " ".join(dict.fromkeys(source_of(url) for url in frames))
         return (
             f"default-src 'none'; style-src 'self'; img-src 'self' data:{image}; script-src 'self'; "
-            f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
+            + (f"frame-src {framed}; " if framed else "")
+            + f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
         )
 
 

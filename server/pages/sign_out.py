@@ -1,7 +1,8 @@
 """Signing out: OpenID Connect RP-Initiated Logout 1.0, and the person's own wish.
 
 Without a valid hint about the browser's own sign-in the person is asked first (section 2); the return address is used
-only if it is registered, letter for letter (section 3).
+only if it is registered, letter for letter (section 3). Clients that want it are told in frames of the last page
+(OpenID Connect Front-Channel Logout 1.0).
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,14 @@ from starlette.responses import Response
 
 from clients.client import Client
 from keys.jose import JoseError
-from server.accounts import sessions
+from server.accounts import logout_notices, sessions
 from server.accounts.sessions import Session
 from server.languages import Message as _
 from server.pages.visit import PageError, Visit, stale
 from server.protocol.errors import InvalidRequestError
 from server.protocol.request import Parameters, form_parameters, query_parameters
 from server.protocol.response import with_parameters
+from server.protocol.services import Services
 from server.storage import one_time
 from server.tokens import id_token, opaque
 
@@ -37,8 +39,7 @@ class LogoutRequest:
 
     client_name: str | None
     hinted_session: str | None
-    """The `sid` of a valid `id_token_hint`, and below its `sub`."""
-    hinted_subject: str | None
+    """The sign-in of a valid `id_token_hint`. Its `sid` alone says who: the `sub` beside it may be pairwise."""
     return_to: str | None
 
 
@@ -80,20 +81,18 @@ async def resume(request: Request) -> Response:
 
 
 async def _end(visit: Visit, logout: LogoutRequest) -> Response:
-    def work(db: Connection) -> tuple[bool, str | None]:
+    def work(db: Connection) -> tuple[tuple[str, ...], str | None]:
         session, _ = visit.session(db)
         if session is None:
-            _end_what_is_over(db, visit, logout)
-            return True, None
-        if (logout.hinted_session, logout.hinted_subject) == (session.id, session.user_id):
-            sessions.end(db, session.id, user_id=session.user_id, context=visit.context, now=visit.now)
-            return True, None
-        return False, _remember(db, visit, logout, session)
+            return _end_what_is_over(db, visit, logout), None
+        if logout.hinted_session == session.id:
+            return _end_session(db, visit, session.id, session.user_id), None
+        return (), _remember(db, visit, logout, session)
 
-    is_signed_out, ticket = await visit.services.database.run(work)
-    if is_signed_out:
+    frames, ticket = await visit.services.database.run(work)
+    if ticket is None:
         visit.forget_session()
-        return _done(visit, logout.client_name, logout.return_to)
+        return _done(visit, logout.client_name, logout.return_to, frames)
     context = {
         "action": visit.renderer.url(f"/sign-out/{ticket}"),
         "client_name": logout.client_name,
@@ -103,11 +102,25 @@ async def _end(visit: Visit, logout: LogoutRequest) -> Response:
     return visit.page("sign_out.html", context, form_targets=targets)
 
 
-def _end_what_is_over(db: Connection, visit: Visit, logout: LogoutRequest) -> None:
+def _end_session(db: Connection, visit: Visit, session_id: str, user_id: str) -> tuple[str, ...]:
+    """End a session and return the frames that tell its clients (Front-Channel Logout 1.0 section 3)."""
+    addresses = logout_notices.front_channel(db, session_id)
+    if not sessions.end(db, session_id, user_id=user_id, context=visit.context, now=visit.now):
+        return ()
+    # Section 3: if either is there, both are.
+    issuer, sid_of = visit.services.settings.issuer, visit.services.subjects.sid_of
+    return tuple(
+        with_parameters(address, {"iss": issuer, "sid": sid_of(sector, session_id)}) for address, sector in addresses
+    )
+
+
+def _end_what_is_over(db: Connection, visit: Visit, logout: LogoutRequest) -> tuple[str, ...]:
     """End a sign-in that lay idle, so that what it authorized ends too. A live one elsewhere is not this browser's."""
-    sid, subject = logout.hinted_session, logout.hinted_subject
-    if sid is not None and subject is not None and not sessions.hold(db, sid, visit.now):
-        sessions.end(db, sid, user_id=subject, context=visit.context, now=visit.now)
+    hinted = logout.hinted_session
+    owner = None if hinted is None else sessions.find_owner(db, hinted)
+    if hinted is not None and owner is not None and not sessions.hold(db, hinted, visit.now):
+        return _end_session(db, visit, hinted, owner)
+    return ()
 
 
 async def sign_out(request: Request) -> Response:
@@ -119,18 +132,16 @@ async def sign_out(request: Request) -> Response:
         return visit.redirect(visit.renderer.url("/account"))
     digest = opaque.digest(KIND, request.path_params["ticket"])
 
-    def work(db: Connection) -> Mapping[str, Any]:
+    def work(db: Connection) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         ticket = one_time.consume(db, KIND, digest, visit.now)
         if ticket is None or ticket["payload"]["browser"] != visit.browser_digest:
             raise stale()
         payload: Mapping[str, Any] = ticket["payload"]
-        user_id = payload["user_id"]
-        sessions.end(db, payload["session_id"], user_id=user_id, context=visit.context, now=visit.now)
-        return payload
+        return payload, _end_session(db, visit, payload["session_id"], payload["user_id"])
 
-    payload = await visit.services.database.run(work)
+    payload, frames = await visit.services.database.run(work)
     visit.forget_session()
-    return _done(visit, payload["client_name"], payload["return_to"])
+    return _done(visit, payload["client_name"], payload["return_to"], frames)
 
 
 async def _validate(visit: Visit, parameters: Parameters) -> LogoutRequest:
@@ -148,10 +159,15 @@ async def _validate(visit: Visit, parameters: Parameters) -> LogoutRequest:
     client = None if client_id is None else await services.registry.find(client_id)
     return LogoutRequest(
         client_name=None if client is None else client.client_name or client.client_id,
-        hinted_session=None if hint is None else hint.get("sid"),
-        hinted_subject=None if hint is None else hint["sub"],
+        hinted_session=_hinted_session(services, client, hint),
         return_to=_return_address(client, parameters),
     )
+
+
+def _hinted_session(services: Services, client: Client | None, hint: Mapping[str, Any] | None) -> str | None:
+    if hint is None:
+        return None
+    return services.subjects.session_of(None if client is None else client.sector, hint.get("sid"))
 
 
 def _return_address(client: Client | None, parameters: Parameters) -> str | None:
@@ -179,10 +195,11 @@ def _remember(db: Connection, visit: Visit, logout: LogoutRequest, session: Sess
     return ticket
 
 
-def _done(visit: Visit, client_name: str | None, return_to: str | None) -> Response:
-    if return_to is not None:
+def _done(visit: Visit, client_name: str | None, return_to: str | None, frames: tuple[str, ...]) -> Response:
+    if return_to is not None and not frames:
         return visit.redirect(return_to)
-    return visit.page("signed_out.html", {"client_name": client_name, "continue_url": None})
+    context = {"client_name": client_name, "continue_url": return_to, "frames": frames}
+    return visit.page("signed_out.html", context, frames=frames)
 
 
 def _invalid(message: str) -> PageError:

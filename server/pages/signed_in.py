@@ -25,7 +25,7 @@ def sign_in(
             sessions.end(db, session.id, user_id=session.user_id, context=visit.context, now=visit.now)
         lifetime = sessions.Lifetime.of(settings, remember=remember)
         renewed = sessions.begin(db, user.id, amr=amr, lifetime=lifetime, context=visit.context, now=visit.now)
-    visit.keep_session(renewed[1], max_age=_cookie_life(visit, renewed[0]))
+    visit.keep_session(renewed[1], session_id=renewed[0].id, max_age=_cookie_life(visit, renewed[0]))
     users.note_language(db, user.id, visit.language.tag)
     if known_browser.browser_of(visit.services.sealer, visit.known_cookie, user.id, visit.now) is None:
         visit.keep_known(known_browser.issue(visit.services.sealer, user.id, visit.now))
@@ -46,7 +46,7 @@ def step_up(db: Connection, visit: Visit, situation: Situation, amr: tuple[str, 
     )
     if elevated is None:
         raise stale()
-    visit.keep_session(elevated[1], max_age=_cookie_life(visit, session))
+    visit.keep_session(elevated[1], session_id=session.id, max_age=_cookie_life(visit, session))
     save(db, visit, situation)
 
 

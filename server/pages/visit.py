@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from server.accounts import sessions
+from server.accounts import session_state, sessions
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.events.context import Context
@@ -137,6 +137,11 @@ class Visit:
         """Return a time for people, in UTC."""
         return self.language.moment(seconds)
 
+    def place(self, address: str) -> str:
+        """Return an address for people: with its place, where the operator's database knows it."""
+        place = self.services.places.find(address, (self.language.tag,))
+        return f"{place} ({address})" if place else address
+
     def session(self, db: Connection, *, touch: bool = True) -> tuple[Session | None, User | None]:
         """Return the browser's live session and its person; with `touch=False` its use is not noted."""
         if self.session_cookie is None:
@@ -148,11 +153,14 @@ class Visit:
         self._speak_to(user)
         return session, user
 
-    def keep_session(self, value: str, *, max_age: int | None) -> None:
+    def keep_session(self, value: str, *, session_id: str, max_age: int | None) -> None:
         """Give the browser its new sign-in."""
         self.session_cookie = value
         self._cleared.discard(cookies.SESSION)
         self._set[cookies.SESSION] = (value, max_age)
+        if self.services.settings.session_management:
+            self._cleared.discard(cookies.STATE)
+            self._set[cookies.STATE] = (session_state.browser_state(self.services.sealer, session_id), max_age)
 
     def keep_known(self, value: str) -> None:
         """Mark the browser as one in which somebody signed in."""
@@ -168,9 +176,18 @@ class Visit:
         self.session_cookie = None
         self._set.pop(cookies.SESSION, None)
         self._cleared.add(cookies.SESSION)
+        if self.services.settings.session_management:
+            self._set.pop(cookies.STATE, None)
+            self._cleared.add(cookies.STATE)
 
     def page(
-        self, template: str, context: Mapping[str, Any], *, status: int = 200, form_targets: tuple[str, ...] = ()
+        self,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        status: int = 200,
+        form_targets: tuple[str, ...] = (),
+        frames: tuple[str, ...] = (),
     ) -> HTMLResponse:
         """Render a page for this browser."""
         response = self.renderer.page(
@@ -181,6 +198,7 @@ class Visit:
             language=self.language,
             status=status,
             form_targets=form_targets,
+            frames=frames,
         )
         return cast("HTMLResponse", self.finish(response))
 

@@ -15,6 +15,7 @@ from server.protocol.errors import InvalidRequestError, OAuth2Error, Unauthorize
 from server.protocol.request import ProtocolRequest
 from server.protocol.response import Answer, error_answer
 from server.protocol.services import Services
+from server.protocol.token_issue import TokenRequest
 
 
 class AuthorizationServer(AuthlibAuthorizationServer):
@@ -61,12 +62,18 @@ class AuthorizationServer(AuthlibAuthorizationServer):
         """Return the answer of a protocol error."""
         return error_answer(error)
 
-    def token_response(self, request: ProtocolRequest, authenticated: AuthenticatedClient) -> Answer:
+    def token_response(
+        self, request: ProtocolRequest, authenticated: AuthenticatedClient, token_request: TokenRequest
+    ) -> Answer:
         """Answer a token request of an authenticated client: the phases that no grant can forget."""
         request.client = authenticated.client
         request.auth_method = authenticated.method
+        request.token_request = token_request
         try:
             grant = self._token_grant(request)
+            for extension in self.services.extensions:
+                if extension.token_check is not None:
+                    extension.token_check(token_request)
             grant.validate_token_request()
             return self.handle_response(*grant.create_token_response())
         except OAuth2Error as error:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from clients.client import Client
 from clients.redirect_uris import matches
+from clients.response_types import canonical_response_type, default_response_mode, is_front_channel, words_of
 from server.languages import Message as _
+from server.protocol import client_encryption
 from server.protocol.authorization_request import AuthorizationRequest, Draft
 from server.protocol.errors import (
     InvalidRequestError,
@@ -25,10 +27,25 @@ from server.protocol.services import Services
 
 Check = Callable[[Draft, Parameters, Client, Services], None]
 RESPONSE_TYPES = ("code",)
-RESPONSE_MODES = ("query", "form_post")
+"""What every server serves; others are an extension's."""
+RESPONSE_MODES = ("query", "fragment", "form_post")
 MAX_SCOPE_CHARACTERS = 1024
 MAX_SCOPES = 50
 MAX_STATE_CHARACTERS = 4096
+UNASKED_SCOPES = frozenset({"profile", "email"})
+"""What a request of an unverified client asks for when it does not say."""
+
+
+async def resolve(draft: Draft, parameters: Parameters, client: Client, services: Services) -> Parameters:
+    """Return the parameters that a request only refers to: all of them, those beside the reference count for nothing.
+
+    Raises a protocol error.
+    """
+    await client_encryption.load_keys(services, client)
+    for extension in services.extensions:
+        if extension.request_source is not None:
+            parameters = await extension.request_source(draft, parameters, client, services)
+    return parameters
 
 
 def validate(parameters: Parameters, client: Client | None, services: Services, draft: Draft) -> AuthorizationRequest:
@@ -40,7 +57,17 @@ def validate(parameters: Parameters, client: Client | None, services: Services, 
     for extension in services.extensions:
         if extension.authorization_check is not None:
             extension.authorization_check(draft, parameters, proven, services)
-    return AuthorizationRequest(client_id=proven.client_id, response_mode=draft.response_mode, **draft.values)
+    check_details(draft, parameters, proven, services)
+    return AuthorizationRequest(
+        client_id=proven.client_id, response_mode=draft.response_mode, details=draft.details, **draft.values
+    )
+
+
+def check_details(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
+    """Run the checks that every request for a person's authorization shares, whichever endpoint it came to."""
+    for extension in services.extensions:
+        if extension.details_check is not None:
+            extension.details_check(draft, parameters, client, services)
 
 
 def prove_client(parameters: Parameters, client: Client | None) -> Client:
@@ -74,13 +101,25 @@ def prove_redirect_uri(draft: Draft, parameters: Parameters, client: Client) -> 
     draft.values["redirect_uri"] = draft.redirect_uri
 
 
-def check_response_mode(draft: Draft, parameters: Parameters, client: Client, _services: Services) -> None:
+def check_response_mode(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
     """Fix how the answer travels, before anything else can fail (OAuth 2.0 Multiple Response Types section 2.1)."""
-    mode = parameters.get("response_mode")
-    if mode is not None and "response_mode" not in parameters.repeated:
-        if mode not in RESPONSE_MODES or (client.response_modes is not None and mode not in client.response_modes):
-            raise InvalidRequestError("The response_mode is not supported")
-        draft.response_mode = mode
+    response_type, mode = parameters.get("response_type"), parameters.get("response_mode")
+    draft.response_mode = default = default_response_mode(response_type)
+    if client.response_modes is not None and (mode or default) not in client.response_modes:
+        raise InvalidRequestError("The client is not registered for this response_mode")
+    if mode is None or "response_mode" in parameters.repeated:
+        return
+    encodings = {name: way for extension in services.extensions for name, way in extension.response_encodings.items()}
+    full = f"{default}.{mode}" if mode in encodings else mode
+    transport, dot, encoding = full.partition(".")
+    if transport not in RESPONSE_MODES or (dot and encoding not in encodings):
+        raise InvalidRequestError("The response_mode is not supported")
+    if transport == "query" and is_front_channel(response_type):
+        # OAuth 2.0 Multiple Response Types section 3: servers and proxies would log the tokens
+        raise InvalidRequestError("This response_type must not be answered in a query")
+    if dot:
+        encodings[encoding].check(client, services)
+    draft.response_mode = full
 
 
 def check_not_repeated(_draft: Draft, parameters: Parameters, _client: Client, _services: Services) -> None:
@@ -107,14 +146,16 @@ def check_request_objects(_draft: Draft, parameters: Parameters, _client: Client
         raise RegistrationNotSupportedError("The registration parameter is not supported")
 
 
-def check_response_type(draft: Draft, parameters: Parameters, client: Client, _services: Services) -> None:
-    """Only `code`, and only for clients registered for it (RFC 9700 sections 2.1.2 and 2.4)."""
-    response_type = parameters.get("response_type")
-    if response_type is None:
+def check_response_type(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
+    """Only what the operator enabled, and only for clients registered for it (RFC 9700 sections 2.1.2 and 2.4)."""
+    requested = parameters.get("response_type")
+    if requested is None:
         raise InvalidRequestError("The response_type is missing")
-    if response_type not in RESPONSE_TYPES:
+    response_type = canonical_response_type(requested)
+    if response_type not in services.settings.response_types:
         raise UnsupportedResponseTypeError("The response_type is not supported")
-    if response_type not in client.response_types or "authorization_code" not in client.grant_types:
+    has_grant = "code" not in words_of(response_type) or "authorization_code" in client.grant_types
+    if response_type not in client.response_types or not has_grant:
         raise UnauthorizedClientError("The client is not registered for this response_type")
     draft.values["response_type"] = response_type
 
@@ -127,13 +168,21 @@ def check_scope(draft: Draft, parameters: Parameters, client: Client, _services:
 def requested_scopes(scope: str | None, client: Client) -> tuple[str, ...]:
     """Return the scopes asked for, each once, or the client's own where none is named. Raises InvalidScopeError."""
     if scope is None:
-        return tuple(name for name in client.scope_order if name not in ("openid", "offline_access"))
+        return _default_scopes(client)
     names = tuple(dict.fromkeys(scope.split(" ")))
     if len(scope) > MAX_SCOPE_CHARACTERS or len(names) > MAX_SCOPES or "" in names:
         raise InvalidScopeError("The scope is malformed or too long")
     if not client.scopes.issuperset(names):
         raise InvalidScopeError("A requested scope is unknown or not allowed for this client")
     return names
+
+
+def _default_scopes(client: Client) -> tuple[str, ...]:
+    """Return what a request without `scope` asks for (RFC 6749 section 3.3)."""
+    names = tuple(name for name in client.scope_order if name not in ("openid", "offline_access"))
+    # A client that nobody vouches for gets no more than a sign-in needs, unless it says what it wants.
+    few = tuple(name for name in names if name in UNASKED_SCOPES) if client.is_unverified else ()
+    return few or names
 
 
 CHECKS: tuple[Check, ...] = (

@@ -4,6 +4,8 @@ A protocol error is an answer, not a failure: its transaction commits. RFC 6749 
 description; Authlib raises ValueError for others, so texts here are constants.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -19,20 +21,30 @@ from authlib.oauth2.rfc6749.errors import (
 __all__ = [
     "AccessDeniedError",
     "AccountSelectionRequiredError",
+    "AuthorizationPendingError",
     "BearerError",
     "ConsentRequiredError",
+    "DpopError",
+    "ExpiredTokenError",
     "InteractionRequiredError",
+    "InvalidAuthorizationDetailsError",
+    "InvalidBindingMessageError",
     "InvalidClientError",
     "InvalidGrantError",
     "InvalidRequestError",
+    "InvalidRequestObjectError",
+    "InvalidRequestURIError",
     "InvalidScopeError",
+    "InvalidTargetError",
     "LoginRequiredError",
     "OAuth2Error",
     "RegistrationNotSupportedError",
     "RequestNotSupportedError",
     "RequestURINotSupportedError",
+    "SlowDownError",
     "TooManyRequestsError",
     "UnauthorizedClientError",
+    "UnknownUserIdError",
     "UnmetAuthenticationRequirementsError",
     "UnprovenRequestError",
     "UnsupportedGrantTypeError",
@@ -85,6 +97,60 @@ class AccountSelectionRequiredError(OAuth2Error):
     error = "account_selection_required"
 
 
+class InvalidTargetError(OAuth2Error):
+    """RFC 8707 section 2: a resource that is unknown, malformed or not for this client."""
+
+    error = "invalid_target"
+
+
+class InvalidAuthorizationDetailsError(OAuth2Error):
+    """RFC 9396 section 5."""
+
+    error = "invalid_authorization_details"
+
+
+class AuthorizationPendingError(OAuth2Error):
+    """RFC 8628 section 3.5: the person has not decided yet."""
+
+    error = "authorization_pending"
+
+
+class SlowDownError(OAuth2Error):
+    """RFC 8628 section 3.5: the client asks too often."""
+
+    error = "slow_down"
+
+
+class ExpiredTokenError(OAuth2Error):
+    """RFC 8628 section 3.5: the person did not decide in time."""
+
+    error = "expired_token"
+
+
+class UnknownUserIdError(OAuth2Error):
+    """CIBA section 13: the hint leads to nobody here."""
+
+    error = "unknown_user_id"
+
+
+class InvalidBindingMessageError(OAuth2Error):
+    """CIBA section 13: the binding message cannot be shown."""
+
+    error = "invalid_binding_message"
+
+
+class InvalidRequestURIError(OAuth2Error):
+    """RFC 9101 section 7."""
+
+    error = "invalid_request_uri"
+
+
+class InvalidRequestObjectError(OAuth2Error):
+    """RFC 9101 section 7."""
+
+    error = "invalid_request_object"
+
+
 class RequestNotSupportedError(OAuth2Error):
     """OpenID Connect Core section 3.1.2.6."""
 
@@ -110,13 +176,13 @@ class UnmetAuthenticationRequirementsError(OAuth2Error):
 
 
 class TooManyRequestsError(OAuth2Error):
-    """Too many failed guesses; the code of RFC 6749 section 4.1.2.1 with the status of RFC 6585 section 4."""
+    """Too many guesses or requests; the code of RFC 6749 section 4.1.2.1 with the status of RFC 6585 section 4."""
 
     error = "temporarily_unavailable"
     status_code = 429
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("Too many failed attempts, try again later")
+    def __init__(self, retry_after: int, description: str = "Too many failed attempts, try again later") -> None:
+        super().__init__(description)
         self.retry_after = retry_after
 
     def get_headers(self) -> list[tuple[str, str]]:
@@ -124,20 +190,57 @@ class TooManyRequestsError(OAuth2Error):
         return [*super().get_headers(), ("Retry-After", str(self.retry_after))]
 
 
-class BearerError(OAuth2Error):
-    """A refusal at a protected resource: RFC 6750 section 3, the error also in WWW-Authenticate."""
+class DpopError(OAuth2Error):
+    """RFC 9449 sections 5 and 8: `invalid_dpop_proof` or `use_dpop_nonce`, with the nonce to use in a header."""
 
-    def __init__(self, error: str = "", description: str = "", *, status: int = 401, scope: str = "") -> None:
-        super().__init__(description or None, status_code=status, error=error or "invalid_token")
-        self._names_error = bool(error)
-        self._scope = scope
+    def __init__(self, error: str, description: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(description, error=error)
+        self._headers = headers
 
     def get_headers(self) -> list[tuple[str, Any]]:
-        """Challenge for a Bearer token; without credentials no error code is named (RFC 6750 section 3.1)."""
-        parts = ['Bearer realm="ostiary"']
+        """Hand out a nonce, where one is needed."""
+        return [*super().get_headers(), *self._headers.items()]
+
+
+class BearerError(OAuth2Error):
+    """A refusal at a protected resource: RFC 6750 section 3, RFC 9449 section 7.1, the error in WWW-Authenticate.
+
+    `challenge` are further parameters of the challenge, such as those of RFC 9470 section 3.
+    """
+
+    def __init__(
+        self,
+        error: str = "",
+        description: str = "",
+        *,
+        status: int = 401,
+        scope: str = "",
+        scheme: str = 'Bearer realm="ostiary"',
+        other_scheme: str = "",
+        challenge: Mapping[str, str] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(description or None, status_code=status, error=error or "invalid_token")
+        self._names_error = bool(error)
+        self._scheme, self._other_scheme = scheme, other_scheme
+        self._challenge = {**challenge, **({"scope": scope} if scope else {})}
+        self._headers = headers
+
+    @property
+    def challenges(self) -> str:
+        """The challenge; without credentials no error code is named (RFC 6750 section 3.1)."""
+        parts = [self._scheme]
         if self._names_error:
             parts.append(f'error="{self.error}"')
             parts += [f'error_description="{self.description}"'] if self.description else []
-        if self._scope:
-            parts.append(f'scope="{self._scope}"')
-        return [*super().get_headers(), ("WWW-Authenticate", ", ".join(parts))]
+        parts += [f'{name}="{value}"' for name, value in self._challenge.items()]
+        return ", ".join((*parts, self._other_scheme) if self._other_scheme else parts)
+
+    @property
+    def extra_headers(self) -> Mapping[str, str]:
+        """Headers beside the challenge."""
+        return self._headers
+
+    def get_headers(self) -> list[tuple[str, Any]]:
+        """Return the challenge and the headers beside it."""
+        return [*super().get_headers(), ("WWW-Authenticate", self.challenges), *self._headers.items()]

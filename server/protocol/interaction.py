@@ -120,6 +120,8 @@ class Facts:
     is_browser_trusted: bool = False
     is_consent_covered: bool = False
     pending_owes_factor: bool = False
+    subject: str | None = None
+    """By which name the client knows the session's person."""
 
 
 def gather(
@@ -132,6 +134,7 @@ def gather(
     *,
     trusted_cookie: str | None = None,
     now: int | None = None,
+    subject: str | None = None,
 ) -> Facts:
     """Read what `next_step` needs to know. `now` is for the trusted browser's cookie; no cookie, no trust."""
     request = interaction.request
@@ -151,6 +154,7 @@ def gather(
         is_browser_trusted=is_trusted,
         is_consent_covered=is_covered,
         pending_owes_factor=_pending_owes_factor(db, settings, interaction, client),
+        subject=subject,
     )
 
 
@@ -182,7 +186,7 @@ def next_step(state: Interaction, facts: Facts) -> Step:
     """Return what is due. Raises a protocol error where what the client demands cannot be reached."""
     if state.pending_user_id is not None and facts.pending_owes_factor:
         return Step.SECOND_FACTOR
-    if facts.session is None or facts.user is None or _must_authenticate(state, facts.session):
+    if facts.session is None or facts.user is None or _must_authenticate(state, facts.session, facts.subject):
         return Step.REGISTER if state.is_registering else Step.SIGN_IN
     if state.request is not None and "select_account" in state.request.prompt and not state.is_account_chosen:
         return Step.SELECT_ACCOUNT
@@ -197,10 +201,10 @@ def next_step(state: Interaction, facts: Facts) -> Step:
     return Step.DONE
 
 
-def _must_authenticate(state: Interaction, session: Session) -> bool:
+def _must_authenticate(state: Interaction, session: Session, subject: str | None) -> bool:
     request = state.request
     expected = None if request is None else request.expected_subjects
-    is_other = expected is not None and session.user_id not in expected
+    is_other = expected is not None and subject not in expected
     if state.signed_in_at is not None and session.authenticated_at >= state.signed_in_at:
         if is_other:
             # OpenID Connect Core section 3.1.2.1: the hint names who the answer must be about
@@ -299,8 +303,11 @@ def _needs_consent(state: Interaction, facts: Facts) -> bool:
 
 
 def must_always_ask(client: Client) -> bool:
-    """Whether consent is never assumed: nobody can prove which native app asks (RFC 8252 section 8.6)."""
-    return client.is_public and client.metadata.get("application_type") == "native"
+    """Whether consent is never assumed: nobody can prove which native app asks (RFC 8252 section 8.6).
+
+    Nor does anybody vouch for a client that registered itself (RFC 7591 section 5).
+    """
+    return client.is_unverified or (client.is_public and client.metadata.get("application_type") == "native")
 
 
 def error_without_interaction(step: Step) -> OAuth2Error:

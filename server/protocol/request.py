@@ -1,6 +1,6 @@
 """Reading a request once, within bounds, into parameters that nobody has to distrust the shape of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import OAuth2Payload
 from starlette.requests import ClientDisconnect, Request
 
+from clients.certificate import ClientCertificate
 from server.events.context import Context
 from server.protocol.errors import InvalidRequestError
 
@@ -19,6 +20,29 @@ MAX_VALUE_CHARACTERS = 16_384
 FORM_TYPE = "application/x-www-form-urlencoded"
 REPEATABLE = frozenset({"resource"})
 """RFC 8707 section 2 lets a request name several resources; everything else may stand once."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFacts:
+    """What the checks of a protocol request may need of HTTP beside the parameters."""
+
+    method: str
+    url: str
+    """The request's URL as the issuer's configuration has it, without a query (RFC 9449 section 4.3)."""
+    raw_headers: Sequence[tuple[bytes, bytes]] = ()
+    """As ASGI gives them: names in small letters."""
+    certificate: ClientCertificate | None = None
+    """What the client has shown in TLS, where a trusted proxy tells (RFC 8705)."""
+
+    @classmethod
+    def of(cls, request: Request, url: str) -> "HttpFacts":
+        """Read the facts of a request."""
+        return cls(request.method, url, request.headers.raw, request.scope.get("client_certificate"))
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, whose name is given in small letters."""
+        wanted = name.encode("ascii")
+        return tuple(value.decode("latin-1") for key, value in self.raw_headers if key == wanted)
 
 
 class BodyTooLargeError(Exception):
@@ -126,12 +150,14 @@ class _Payload(OAuth2Payload):
 class ProtocolRequest(OAuth2Request):
     """One protocol request as Authlib sees it, with who asks. Its URI is the configured one, never from Host."""
 
-    def __init__(self, method: str, uri: str, parameters: Parameters, context: Context) -> None:
-        super().__init__(method, uri)
+    def __init__(self, http: HttpFacts, parameters: Parameters, context: Context) -> None:
+        super().__init__(http.method, http.url)
+        self.http = http
         self.parameters = parameters
         self.payload = _Payload(parameters.values)
         self.context = context
-        self.extra: dict[str, Any] = {}
+        self.token_request: Any = None
+        """The `TokenRequest` behind it; the endpoint sets it."""
 
     @property
     def args(self) -> Mapping[str, str]:

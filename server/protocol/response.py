@@ -19,18 +19,23 @@ class Answer:
     """What a protocol endpoint says, before it becomes HTTP."""
 
     status: int
-    body: Mapping[str, Any] | None
+    body: Mapping[str, Any] | str | None
+    """JSON; a text is a JWT."""
     headers: Sequence[tuple[str, str]] = field(default=())
+    media_type: str = "application/json"
 
 
 def to_response(answer: Answer) -> Response:
     """Make the HTTP response of a JSON endpoint."""
-    content = b"" if answer.body is None else json.dumps(answer.body, separators=(",", ":")).encode()
+    content = b""
+    if answer.body is not None:
+        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body, separators=(",", ":"))
+        content = text.encode()
     response = Response(content, answer.status, media_type=None)
     for name, value in (*NO_STORE, *answer.headers):
         response.headers[name] = value
     if answer.body is not None:
-        response.headers["content-type"] = "application/json"
+        response.headers["content-type"] = answer.media_type
     return response
 
 
@@ -52,8 +57,10 @@ def error_parameters(error: OAuth2Error) -> dict[str, str]:
     return parameters
 
 
-def with_parameters(uri: str, parameters: Mapping[str, str]) -> str:
-    """Add parameters to a URI's query, values byte for byte as given (RFC 6749 section 4.1.2)."""
+def with_parameters(uri: str, parameters: Mapping[str, str], *, in_fragment: bool = False) -> str:
+    """Add parameters to a URI's query or fragment, values byte for byte as given (RFC 6749 sections 4.1.2, 4.2.2)."""
     base, hash_, fragment = uri.partition("#")
+    if in_fragment:
+        return f"{base}#{urlencode(parameters, quote_via=quote, safe='')}"  # a redirect URI has no fragment itself
     separator = "" if base.endswith(("?", "&")) else "&" if "?" in base else "?"
     return base + separator + urlencode(parameters, quote_via=quote, safe="") + hash_ + fragment

@@ -16,6 +16,12 @@ def append(db: Connection, row: Mapping[str, Any]) -> None:
     db.execute(_INSERT, dict(row))
 
 
+def clients_with(db: Connection, event: str, *, since: int) -> set[str]:
+    """Return the ids of the clients that one kind of event named since a time."""
+    statement = select(audit_log.c.client_id).where((audit_log.c.event == event) & (audit_log.c.at >= since)).distinct()
+    return {str(client_id) for client_id in db.execute(statement).scalars()}
+
+
 def list_rows(
     db: Connection,
     *,

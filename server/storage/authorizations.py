@@ -15,6 +15,7 @@ _FIND_LIVE = (
     .join(users, users.c.id == authorizations.c.user_id)
     .where((authorizations.c.id == bindparam("i")) & _IS_LIVE & (authorizations.c.expires_at > bindparam("at")))
 )
+_FIND_ANY = select(authorizations).where(authorizations.c.id == bindparam("i"))
 _NOT_REVOKED = authorizations.c.revoked_at.is_(None)
 _REVOKE = update(authorizations).values(revoked_at=bindparam("at"))
 _REVOKE_ONE = _REVOKE.where((authorizations.c.id == bindparam("i")) & _NOT_REVOKED)
@@ -30,6 +31,11 @@ _REVOKE_OF_CLIENT = _REVOKE.where((authorizations.c.client_id == bindparam("c"))
 _EXTEND = (
     update(authorizations).where(authorizations.c.id == bindparam("i")).values(expires_at=bindparam("new_expires_at"))
 )
+_SET_DETAILS = (
+    update(authorizations)
+    .where(authorizations.c.id == bindparam("i"))
+    .values(details=bindparam("new_details", type_=authorizations.c.details.type))
+)
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> None:
@@ -42,9 +48,26 @@ def find_live(db: Connection, authorization_id: str, now: int) -> Row | None:
     return first(db.execute(_FIND_LIVE, {"i": authorization_id, "at": now}))
 
 
+def find(db: Connection, authorization_id: str) -> Row | None:
+    """Return the authorization in whatever state it is."""
+    return first(db.execute(_FIND_ANY, {"i": authorization_id}))
+
+
 def extend(db: Connection, authorization_id: str, expires_at: int) -> None:
     """Move the end of an authorization, when a refresh token family is born from its code."""
     db.execute(_EXTEND, {"i": authorization_id, "new_expires_at": expires_at})
+
+
+def set_details(db: Connection, authorization_id: str, details: Mapping[str, Any]) -> None:
+    """Replace what extensions keep with an authorization."""
+    db.execute(_SET_DETAILS, {"i": authorization_id, "new_details": dict(details)})
+
+
+def add_details(db: Connection, authorization_id: str, more: Mapping[str, Any]) -> None:
+    """Add to what extensions keep with an authorization: to what is there now, for others add to it as well."""
+    row = find(db, authorization_id)
+    if row is not None:
+        set_details(db, authorization_id, {**row["details"], **more})
 
 
 def revoke(db: Connection, authorization_id: str, now: int) -> bool:

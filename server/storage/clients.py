@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 
 from clients.client import Client, ClientSecret
 from server.storage import versions
+from server.storage.rows import Row, first
 from server.storage.schema import client_secrets, clients
 
 _FIND = select(clients).where(clients.c.client_id == bindparam("c"))
+_LOCK = select(clients.c.client_id).where(clients.c.client_id == bindparam("c")).with_for_update()
 _SECRETS = (
     select(client_secrets).where(client_secrets.c.client_id == bindparam("c")).order_by(client_secrets.c.created_at)
 )
@@ -24,7 +27,13 @@ def _client(row: RowMapping, secrets: list[RowMapping]) -> Client:
         client_id=row["client_id"],
         metadata=row["metadata"],
         secrets=tuple(
-            ClientSecret(id=s["id"], digest=s["digest"], created_at=s["created_at"], expires_at=s["expires_at"])
+            ClientSecret(
+                id=s["id"],
+                digest=s["digest"],
+                created_at=s["created_at"],
+                expires_at=s["expires_at"],
+                sealed=s["sealed"],
+            )
             for s in secrets
         ),
         disabled=row["disabled_at"] is not None,
@@ -40,6 +49,11 @@ def find_client(db: Connection, client_id: str) -> Client | None:
     return _client(row, list(db.execute(_SECRETS, {"c": client_id}).mappings()))
 
 
+def lock(db: Connection, client_id: str) -> None:
+    """Keep others from changing a client until this transaction is over: before what is to be replaced is read."""
+    db.execute(_LOCK, {"c": client_id})
+
+
 def list_clients(db: Connection, *, after: str = "", limit: int = 100) -> list[Client]:
     """Return clients in the order of their ids, those after `after`, without secrets."""
     return [_client(row, []) for row in db.execute(_LIST, {"after": after, "n": limit}).mappings()]
@@ -50,6 +64,19 @@ def insert_client(db: Connection, client_id: str, metadata: Mapping[str, Any], *
     row = {"client_id": client_id, "metadata": dict(metadata), "created_at": now, "updated_at": now}
     db.execute(insert(clients), row)
     versions.bump(db)
+
+
+_KEEP = {
+    "sqlite": sqlite.insert(clients).on_conflict_do_nothing(index_elements=["client_id"]),
+    "postgresql": postgresql.insert(clients).on_conflict_do_nothing(index_elements=["client_id"]),
+}
+
+
+def keep_client(db: Connection, client_id: str, metadata: Mapping[str, Any], *, now: int) -> None:
+    """Store a client that nobody registered, unless it is there already: what people consent to hangs on its row."""
+    row = {"client_id": client_id, "metadata": dict(metadata), "created_at": now, "updated_at": now}
+    if db.execute(_KEEP[db.dialect.name], row).rowcount == 1:
+        versions.bump(db)
 
 
 def update_metadata(db: Connection, client_id: str, metadata: Mapping[str, Any], *, now: int) -> bool:
@@ -72,10 +99,30 @@ def remove_client(db: Connection, client_id: str) -> bool:
     return db.execute(delete(clients).where(clients.c.client_id == client_id)).rowcount == 1
 
 
-def insert_secret(db: Connection, client_id: str, secret_id: str, digest: str, *, now: int) -> None:
-    """Add a secret's digest beside the ones the client has."""
-    row = {"id": secret_id, "client_id": client_id, "digest": digest, "created_at": now, "expires_at": None}
+def insert_secret(
+    db: Connection, client_id: str, secret_id: str, digest: str, *, now: int, sealed: str | None = None
+) -> None:
+    """Add a secret's digest beside the ones the client has; `sealed` is the secret itself, for `client_secret_jwt`."""
+    row = {"id": secret_id, "client_id": client_id, "digest": digest, "sealed": sealed, "created_at": now}
     db.execute(insert(client_secrets), row)
+    versions.bump(db)
+
+
+def find_secret(db: Connection, digest: str) -> Row | None:
+    """Return whose secret it is, and when it was made and ends."""
+    columns = (client_secrets.c.client_id, client_secrets.c.created_at, client_secrets.c.expires_at)
+    return first(db.execute(select(*columns).where(client_secrets.c.digest == digest)))
+
+
+def list_sealed_secrets(db: Connection) -> list[tuple[str, str]]:
+    """Return id and sealed text of every secret that can be read back."""
+    statement = select(client_secrets.c.id, client_secrets.c.sealed).where(client_secrets.c.sealed.is_not(None))
+    return [(row.id, row.sealed) for row in db.execute(statement)]
+
+
+def replace_sealed_secret(db: Connection, secret_id: str, sealed: str) -> None:
+    """Store the same secret under another root key."""
+    db.execute(update(client_secrets).where(client_secrets.c.id == secret_id).values(sealed=sealed))
     versions.bump(db)
 
 

@@ -21,6 +21,7 @@ WITHHELD: Mapping[Table, frozenset[str]] = {
     schema.consents: frozenset({"user_id"}),
     schema.authorizations: frozenset({"user_id"}),
     schema.one_time: frozenset({"user_id", "digest", "payload"}),
+    schema.backchannel_requests: frozenset({"user_id", "digest", "sealed", "request"}),
     schema.outbox: frozenset({"user_id", "sealed", "last_error"}),
     schema.audit_log: frozenset({"user_id"}),
 }

@@ -4,7 +4,9 @@ from sqlalchemy import Column, Connection, Table, delete, select
 from sqlalchemy.sql import ColumnElement
 
 from server.storage.schema import (
+    access_tokens,
     authorizations,
+    backchannel_requests,
     client_secrets,
     consents,
     memberships,
@@ -13,6 +15,7 @@ from server.storage.schema import (
     password_history,
     recovery_codes,
     refresh_tokens,
+    registration_tokens,
     revoked_tokens,
     sessions,
     totp_devices,
@@ -26,6 +29,7 @@ KEEP_SESSIONS_SECONDS = 86_400
 THROTTLE_SECONDS = 86_400
 _PERSONAL = (
     one_time,
+    backchannel_requests,
     trusted_browsers,
     passkeys,
     totp_devices,
@@ -33,22 +37,25 @@ _PERSONAL = (
     password_history,
     memberships,
     consents,
-    authorizations,  # refresh tokens go with them
+    authorizations,  # refresh tokens and opaque access tokens go with them
     sessions,
 )
-_SHORT_LIVED = (one_time, trusted_browsers)
+_SHORT_LIVED = (one_time, backchannel_requests, trusted_browsers)
 
 
 def _targets(now: int) -> list[tuple[Table, Column[str], ColumnElement[bool]]]:
     return [
         (one_time, one_time.c.digest, one_time.c.purge_at <= now),
+        (backchannel_requests, backchannel_requests.c.digest, backchannel_requests.c.purge_at <= now),
         (refresh_tokens, refresh_tokens.c.digest, refresh_tokens.c.expires_at <= now - KEEP_SESSIONS_SECONDS),
+        (access_tokens, access_tokens.c.digest, access_tokens.c.expires_at <= now),
         (revoked_tokens, revoked_tokens.c.jti, revoked_tokens.c.expires_at <= now),
         (authorizations, authorizations.c.id, authorizations.c.expires_at <= now - KEEP_SESSIONS_SECONDS),
         (sessions, sessions.c.id, sessions.c.expires_at <= now - KEEP_SESSIONS_SECONDS),
         (throttle_rows, throttle_rows.c.digest, throttle_rows.c.updated_at <= now - THROTTLE_SECONDS),
         (trusted_browsers, trusted_browsers.c.digest, trusted_browsers.c.expires_at <= now),
         (client_secrets, client_secrets.c.id, client_secrets.c.expires_at <= now),
+        (registration_tokens, registration_tokens.c.digest, registration_tokens.c.expires_at <= now),
     ]
 
 

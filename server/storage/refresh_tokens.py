@@ -20,6 +20,16 @@ _CONSUME = (
     .values(consumed_at=bindparam("at"), successor_salt=bindparam("salt"))
 )
 
+_PROLONG = (
+    update(refresh_tokens)
+    .where(
+        (refresh_tokens.c.digest == bindparam("d"))
+        & refresh_tokens.c.consumed_at.is_(None)
+        & (refresh_tokens.c.expires_at > bindparam("at"))
+    )
+    .values(expires_at=bindparam("new_expires_at"))
+)
+
 
 def add(db: Connection, row: Mapping[str, Any]) -> None:
     """Store a new refresh token."""
@@ -29,6 +39,11 @@ def add(db: Connection, row: Mapping[str, Any]) -> None:
 def find(db: Connection, digest: str) -> Row | None:
     """Return the token's row in whatever state it is."""
     return first(db.execute(_FIND, {"d": digest}))
+
+
+def prolong(db: Connection, digest: str, *, expires_at: int, now: int) -> bool:
+    """Move the end of an unused token; False if it is used or over."""
+    return db.execute(_PROLONG, {"d": digest, "at": now, "new_expires_at": expires_at}).rowcount == 1
 
 
 def consume(db: Connection, digest: str, *, salt: str, now: int) -> bool:

@@ -172,6 +172,36 @@ client_secrets = Table(
     Column("digest", DIGEST, nullable=False),
     Column("created_at", Time, nullable=False),
     Column("expires_at", Time),
+    # The secret itself where it must be read back: client_secret_jwt. NULL: the digest is all there is.
+    Column("sealed", Text),
+)
+
+registration_tokens = Table(
+    "registration_tokens",
+    metadata,
+    # Initial access tokens (RFC 7591 section 3) that operators give to those who may register clients.
+    Column("digest", DIGEST, primary_key=True),
+    Column("uses_left", Integer, nullable=False),
+    # Whether the operator vouches for whoever registers with it.
+    Column("is_trusted", Boolean, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+)
+
+client_registrations = Table(
+    "client_registrations",
+    metadata,
+    # Clients that registered themselves, with the digest of their registration access token (RFC 7592 section 3).
+    Column("client_id", String(255), ForeignKey("clients.client_id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", DIGEST, nullable=False, unique=True),
+)
+
+session_clients = Table(
+    "session_clients",
+    metadata,
+    # Which clients must be told when a sign-in ends: those that got tokens in it. Authorizations are cleared earlier.
+    Column("session_id", IDENTIFIER, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("client_id", String(255), ForeignKey("clients.client_id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 roles = Table(
@@ -215,6 +245,29 @@ scopes = Table(
     Column("created_at", Time, nullable=False),
 )
 
+resources = Table(
+    "resources",
+    metadata,
+    # Protected resources (APIs): what RFC 8707 `resource` may name.
+    Column("uri", String(500), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("scope", Text, nullable=False),
+    # Ids of the clients that run it, and of those that may exchange a token for one to it (RFC 8693).
+    Column("served_by", JSON, nullable=False),
+    Column("allow_exchange_from", JSON, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+authorization_detail_types = Table(
+    "authorization_detail_types",
+    metadata,
+    # What `authorization_details` may ask for (RFC 9396), with the schema of each type.
+    Column("type", String(128), primary_key=True),
+    Column("description", String(500), nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
 consents = Table(
     "consents",
     metadata,
@@ -235,6 +288,8 @@ authorizations = Table(
     Column("session_id", IDENTIFIER, nullable=False, index=True),
     Column("scope", Text, nullable=False),
     Column("claims", JSON, nullable=False),
+    # What extensions keep with it, by their own names: resources, authorization_details, cnf, act.
+    Column("details", JSON, nullable=False, server_default=text("'{}'")),
     Column("auth_time", Time, nullable=False),
     Column("acr", String(32), nullable=False),
     Column("amr", JSON, nullable=False),
@@ -260,6 +315,17 @@ refresh_tokens = Table(
     Column("successor_salt", String(64)),
 )
 
+access_tokens = Table(
+    "access_tokens",
+    metadata,
+    # Opaque access tokens, of clients with `access_token_format` opaque. JWTs are not stored.
+    Column("digest", DIGEST, primary_key=True),
+    Column("authorization_id", IDENTIFIER, ForeignKey("authorizations.id", ondelete="CASCADE"), index=True),
+    # What the token says, as a JWT would (RFC 9068).
+    Column("claims", JSON, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+)
+
 one_time = Table(
     "one_time",
     metadata,
@@ -273,6 +339,31 @@ one_time = Table(
     Column("expires_at", Time, nullable=False),
     Column("consumed_at", Time),
     # Kept beyond expiry where a second use must be recognised.
+    Column("purge_at", Time, nullable=False, index=True),
+)
+
+backchannel_requests = Table(
+    "backchannel_requests",
+    metadata,
+    # What clients ask people elsewhere (CIBA). Polls and decisions write columns of their own.
+    Column("digest", DIGEST, primary_key=True),
+    # What the person's page names it by.
+    Column("id", IDENTIFIER, nullable=False, unique=True),
+    Column("client_id", String(255), nullable=False),
+    # Nobody's where the client named a person who is not here.
+    Column("user_id", IDENTIFIER, index=True),
+    Column("status", String(16), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("binding_message", String(255)),
+    Column("address", String(64), nullable=False),
+    # With what the client is told of the decision, until then.
+    Column("sealed", Text),
+    Column("authorization_id", IDENTIFIER),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("last_poll_at", Time),
+    Column("poll_interval", Integer, nullable=False),
+    # Kept beyond expiry, so that the client is told of it.
     Column("purge_at", Time, nullable=False, index=True),
 )
 
@@ -319,6 +410,15 @@ signing_keys = Table(
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
     ),
+)
+
+server_secrets = Table(
+    "server_secrets",
+    metadata,
+    # Made once by whichever node comes first, and never changed: what is derived from them is for ever.
+    Column("name", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
 )
 
 throttles = Table(

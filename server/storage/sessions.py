@@ -24,6 +24,8 @@ _OF_USER = sessions.c.user_id == bindparam("u")
 _INSERT = insert(sessions)
 _FIND = _SELECT_LIVE.where(_BY_DIGEST)
 _HOLD = select(sessions.c.id).where((sessions.c.id == bindparam("i")) & _IS_LIVE).with_for_update()
+_FIND_ANY = select(sessions).where(sessions.c.id == bindparam("i"))
+_OWNER = select(sessions.c.user_id).where(sessions.c.id == bindparam("i"))
 _LIST = _SELECT_LIVE.where(_OF_USER).order_by(sessions.c.last_used_at.desc(), sessions.c.id)
 _TOUCH = (
     update(sessions)
@@ -44,7 +46,12 @@ _ROTATE = (
 )
 _NOT_ENDED = sessions.c.ended_at.is_(None)
 _END = update(sessions).where(_OF_USER & _NOT_ENDED & (sessions.c.id == bindparam("i"))).values(ended_at=_AT)
-_END_OTHERS = update(sessions).where(_OF_USER & _NOT_ENDED & (sessions.c.id != bindparam("i"))).values(ended_at=_AT)
+_END_OTHERS = (
+    update(sessions)
+    .where(_OF_USER & _NOT_ENDED & (sessions.c.id != bindparam("i")))
+    .values(ended_at=_AT)
+    .returning(sessions.c.id)
+)
 _REVOKE_OTHERS = (
     update(authorizations)
     .where(
@@ -86,6 +93,17 @@ def hold(db: Connection, session_id: str, now: int) -> bool:
     return db.execute(_HOLD, {"i": session_id, "at": now}).first() is not None
 
 
+def find_by_id(db: Connection, session_id: str) -> RowMapping | None:
+    """Return a session in whatever state it is."""
+    return db.execute(_FIND_ANY, {"i": session_id}).mappings().first()
+
+
+def find_owner(db: Connection, session_id: str) -> str | None:
+    """Return whose session it is or was."""
+    owner = db.execute(_OWNER, {"i": session_id}).scalar()
+    return None if owner is None else str(owner)
+
+
 def list_of_user(db: Connection, user_id: str, now: int) -> list[RowMapping]:
     """Return a person's live sessions, the last used first."""
     return list(db.execute(_LIST, {"u": user_id, "at": now}).mappings())
@@ -116,9 +134,9 @@ def end(db: Connection, session_id: str, user_id: str, now: int) -> bool:
     return db.execute(_END, {"i": session_id, "u": user_id, "at": now}).rowcount == 1
 
 
-def end_others(db: Connection, user_id: str, except_id: str, now: int) -> int:
-    """End all sessions of a person but one (none is spared where `except_id` is empty), and return how many."""
-    return db.execute(_END_OTHERS, {"u": user_id, "i": except_id, "at": now}).rowcount
+def end_others(db: Connection, user_id: str, except_id: str, now: int) -> list[str]:
+    """End all sessions of a person but one (none is spared where `except_id` is empty), and return their ids."""
+    return list(db.execute(_END_OTHERS, {"u": user_id, "i": except_id, "at": now}).scalars())
 
 
 def revoke_of_others(db: Connection, user_id: str, except_id: str, now: int) -> int:

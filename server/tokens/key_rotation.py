@@ -8,7 +8,7 @@ from keys.generation import GeneratedKey, generate
 from keys.keyset import KeySet
 from keys.rotation import Activate, Change, Generate, Remove, Retire, RotationPolicy, plan, plan_manual
 from keys.sealing import Sealer
-from keys.signing_key import KeyState, SigningKey
+from keys.signing_key import KeyState, KeyUse, SigningKey
 from server.events.audit import record
 from server.events.context import SYSTEM, Context
 from server.events.names import Event
@@ -21,6 +21,8 @@ PROPAGATION_SECONDS = 60
 """What clocks and caches may be apart, beside the JWK Set's max-age."""
 HINT_SECONDS = 2_592_000
 """A key stays published this long after its last signature, so that an `id_token_hint` can still be verified."""
+DECRYPTION_SECONDS = 86_400
+"""An old key for encryption works this long, beside the JWK Set's max-age: for clients that cache it for too long."""
 
 
 def policy_of(settings: Settings) -> RotationPolicy:
@@ -34,6 +36,31 @@ def policy_of(settings: Settings) -> RotationPolicy:
     )
 
 
+def encryption_policy_of(settings: Settings) -> RotationPolicy:
+    """Return the same for the keys that others encrypt to.
+
+    A new one decrypts on every node before it is published; an old one leaves the JWK Set at once, but decrypts until
+    no cache and no request object can know it any more.
+    """
+    return RotationPolicy(
+        algorithms=settings.encryption_algorithms,
+        rotation_seconds=settings.key_rotation_seconds,
+        publish_seconds=PROPAGATION_SECONDS,
+        retain_seconds=settings.jwks_cache_seconds + DECRYPTION_SECONDS,
+        use=KeyUse.ENCRYPTION,
+    )
+
+
+def policy_for(use: KeyUse, settings: Settings) -> RotationPolicy:
+    """Return the policy of the keys for one use."""
+    return encryption_policy_of(settings) if use is KeyUse.ENCRYPTION else policy_of(settings)
+
+
+def due(keys: Sequence[SigningKey], settings: Settings, now: int) -> list[Change]:
+    """Return what is due for the keys of both uses."""
+    return [change for use in KeyUse for change in plan(keys, now, policy_for(use, settings))]
+
+
 def load(db: Connection, sealer: Sealer) -> KeySet:
     """Return a snapshot of the keys. Raises SealError where one cannot be unsealed."""
     return KeySet.load(signing_keys.list_keys(db), sealer)
@@ -41,7 +68,7 @@ def load(db: Connection, sealer: Sealer) -> KeySet:
 
 def is_due(keys: Sequence[SigningKey], settings: Settings, now: int) -> bool:
     """Whether `rotate` would change anything."""
-    return bool(plan(keys, now, policy_of(settings)))
+    return bool(due(keys, settings, now))
 
 
 def prepare(changes: Sequence[Change], settings: Settings) -> list[GeneratedKey]:
@@ -52,7 +79,7 @@ def prepare(changes: Sequence[Change], settings: Settings) -> list[GeneratedKey]
 def rotate(db: Connection, sealer: Sealer, settings: Settings, fresh: Sequence[GeneratedKey], now: int) -> bool:
     """Bring the keys to where the policy wants them; whoever comes second finds nothing to do."""
     lock_for_transaction(db, LOCK_NUMBER)
-    return _carry_out(db, sealer, plan(signing_keys.list_keys(db), now, policy_of(settings)), fresh, SYSTEM, now)
+    return _carry_out(db, sealer, due(signing_keys.list_keys(db), settings, now), fresh, SYSTEM, now)
 
 
 def rotate_by_hand(
@@ -64,10 +91,11 @@ def rotate_by_hand(
     immediately: bool,
     context: Context,
     now: int,
+    use: KeyUse = KeyUse.SIGNATURE,
 ) -> bool:
     """Begin a rotation for an operator: the new key signs after it was published, or at once in an emergency."""
     lock_for_transaction(db, LOCK_NUMBER)
-    changes = plan_manual(signing_keys.list_keys(db), now, policy_of(settings), immediately=immediately)
+    changes = plan_manual(signing_keys.list_keys(db), now, policy_for(use, settings), immediately=immediately)
     return _carry_out(db, sealer, changes, fresh, context, now)
 
 

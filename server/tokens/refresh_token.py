@@ -53,6 +53,11 @@ def find(db: Connection, token: str) -> Mapping[str, Any] | None:
     return refresh_tokens.find(db, opaque.digest(KIND, token))
 
 
+def keep(db: Connection, row: Mapping[str, Any], *, now: int, idle_seconds: int, absolute_end: int) -> bool:
+    """Leave a token as it is, for another idle life from now on; False if it is used or over."""
+    return refresh_tokens.prolong(db, row["digest"], expires_at=min(now + idle_seconds, absolute_end), now=now)
+
+
 def rotate(
     db: Connection,
     token: str,

@@ -12,7 +12,17 @@ from server.events.names import Event
 from server.storage.database import Database
 from tests.accounts.rows import CONTEXT, NOW
 
-OF_THE_SERVER = ("client", "signing_key", "scope", "role", "organization", "invitation", "registration")
+OF_THE_SERVER = (
+    "client",
+    "signing_key",
+    "scope",
+    "role",
+    "organization",
+    "invitation",
+    "registration",
+    "resource",
+    "authorization_detail_type",
+)
 
 
 def test_every_event_about_people_has_words_or_is_left_out_on_purpose() -> None:

@@ -28,10 +28,10 @@ AFTER_SIGN_OUT = "https://client.example/bye"
 TOKEN_ERRORS = frozenset(
     (
         *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"),
-        "invalid_scope",
+        *("invalid_scope", "invalid_target"),
     )
 )
-"""RFC 6749 section 5.2."""
+"""RFC 6749 section 5.2, RFC 8707 section 2."""
 BEARER_ERRORS = frozenset({"invalid_request", "invalid_token", "insufficient_scope"})
 """RFC 6750 section 3.1."""
 AUTHORIZATION_ERRORS = frozenset(
@@ -39,10 +39,10 @@ AUTHORIZATION_ERRORS = frozenset(
         *("invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope"),
         *("login_required", "interaction_required", "consent_required", "account_selection_required"),
         *("request_not_supported", "request_uri_not_supported", "registration_not_supported"),
-        "unmet_authentication_requirements",
+        *("unmet_authentication_requirements", "invalid_request_uri", "invalid_request_object", "invalid_target"),
     )
 )
-"""RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6."""
+"""RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6, RFC 9101 section 7, RFC 8707 section 2."""
 
 fuzz = settings(
     max_examples=150,
@@ -296,8 +296,9 @@ def check_redirect(answer: Answer, client_address: str) -> None:
     location = answer.headers["location"]
     if location.startswith(("/interaction/", "/sign-out/")):
         return
-    assert location == client_address or location.startswith(client_address + "?"), location
-    sent = parse_qs(urlsplit(location).query, strict_parsing="?" in location)
+    parts = (client_address + "?", client_address + "#")
+    assert location == client_address or location.startswith(parts), location
+    sent = parse_qs(location[len(client_address) + 1 :], strict_parsing=location != client_address)
     assert MARKER not in "".join(sent.get("error_description", []))
     assert set(sent.get("error", [])) <= AUTHORIZATION_ERRORS
 

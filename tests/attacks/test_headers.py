@@ -23,7 +23,7 @@ from tests.support.server import PASSWORD, RunningServer
 BACK = "https://client.example/bye"
 PUBLIC = ("/jwks", "/.well-known/", "/robots.txt", "/static/")
 """What everybody may keep."""
-CROSS_ORIGIN = ("/token", "/jwks", "/userinfo", "/revoke", "/.well-known/")
+CROSS_ORIGIN = ("/token", "/par", "/jwks", "/userinfo", "/revoke", "/.well-known/")
 HTML = {"accept": "text/html"}
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 """Headers do not depend on the database."""
@@ -94,10 +94,16 @@ async def _programs(tour: Tour) -> None:
     for path in ("/introspect", "/revoke"):
         for auth in (rp.auth, (rp.client_id, "wrong"), None):
             await tour.ask("POST", path, data={"token": tokens["access_token"]}, auth=auth)
-    metadata = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+    await tour.ask("POST", "/par", data=rp.parameters(), auth=rp.auth)
+    await tour.ask("POST", "/device_authorization", data={"scope": "openid"}, auth=rp.auth)
+    await tour.ask("POST", "/bc-authorize", data={"scope": "openid", "login_hint": "alice"}, auth=rp.auth)
+    await tour.ask("OPTIONS", "/device_authorization", headers={"origin": "https://spa.example"})
+    documents = ("oauth-authorization-server", "openid-configuration", "oauth-protected-resource")
+    metadata = tuple(f"/.well-known/{name}" for name in documents)
     for path in ("/jwks", *metadata, "/health/live", "/health/ready", "/robots.txt", "/static/brand.css"):
         await tour.ask("GET", path)
-    for path in (*metadata, "/jwks", "/token", "/userinfo", "/revoke", "/introspect", "/authorize", "/account"):
+    await tour.ask("GET", "/client-logo", params={"client_id": rp.client_id})
+    for path in (*metadata, "/jwks", "/token", "/par", "/userinfo", "/revoke", "/introspect", "/authorize", "/account"):
         headers = {"origin": "https://spa.example", "access-control-request-method": "POST"}
         await tour.ask("OPTIONS", path, headers=headers)
 
@@ -142,9 +148,9 @@ async def _account(tour: Tour) -> None:
     token = person.form.fields["csrf_token"] if person.page.forms else next(iter(forms.values())).fields["csrf_token"]
     await person.http.post("/account/second-factor", data={"csrf_token": token})
     for path, methods, _ in PAGES:
-        if path.startswith("/account/") and "GET" in methods:
+        if path.startswith(("/account/", "/device")) and "GET" in methods:
             await person.visit(path)
-        if path.startswith("/account/") and "POST" in methods:
+        if path.startswith(("/account/", "/device")) and "POST" in methods:
             await person.http.post(path, data={"csrf_token": token})
     await person.visit("/end-session")
     await person.submit(("decision", "sign-out"))

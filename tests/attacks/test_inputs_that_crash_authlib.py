@@ -42,8 +42,9 @@ async def authorize(rp: RelyingParty, **changes: str | None) -> httpx.Response:
 def answer_to_client(response: httpx.Response, rp: RelyingParty) -> dict[str, list[str]]:
     """Return the parameters of an answer that went to the registered address."""
     assert response.status_code == 303, response.text
-    assert response.headers["location"].startswith(rp.redirect_uri + "?")
-    return parse_qs(urlsplit(response.headers["location"]).query)
+    location = response.headers["location"]
+    assert location.startswith((rp.redirect_uri + "?", rp.redirect_uri + "#"))
+    return parse_qs(urlsplit(location).query or urlsplit(location).fragment)
 
 
 def check_refused(response: httpx.Response, error: str) -> None:

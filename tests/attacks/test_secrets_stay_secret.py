@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 import pyotp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -253,6 +254,13 @@ async def _sign_out(bob: Person, rp: RelyingParty, tokens: dict[str, Any]) -> No
     assert bob.left_for == BACK
 
 
+def _secret_numbers(key: RSAPrivateKey | EllipticCurvePrivateKey) -> tuple[int, ...]:
+    if isinstance(key, RSAPrivateKey):
+        numbers = key.private_numbers()
+        return numbers.d, numbers.p, numbers.q
+    return (key.private_numbers().private_value,)
+
+
 async def _private_keys(settings: Settings) -> set[bytes]:
     """The secret halves of the signing keys, in every form in which somebody may have written them down."""
     database, sealer = database_of(settings, is_server=False), Sealer(parse_root_keys(settings.secret_key))
@@ -262,12 +270,13 @@ async def _private_keys(settings: Settings) -> set[bytes]:
     for row in rows:
         der = sealer.unseal(row.sealed_private, context=f"signing_key:{row.kid}")
         key = load_der_private_key(der, None)
-        assert isinstance(key, RSAPrivateKey)
-        numbers = key.private_numbers()
-        for number in (numbers.d, numbers.p, numbers.q):
+        assert isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey)
+        for number in _secret_numbers(key):
             raw = number.to_bytes((number.bit_length() + 7) // 8)
             found |= {raw, raw.hex().encode(), str(number).encode(), base64.urlsafe_b64encode(raw).rstrip(b"=")}
-        found |= {der, der.hex().encode(), base64.b64encode(der)[900:964], base64.urlsafe_b64encode(der)[900:964]}
+        found |= {der, der.hex().encode()}
+        if isinstance(key, RSAPrivateKey):  # the middle of it, where the private numbers stand
+            found |= {base64.b64encode(der)[900:964], base64.urlsafe_b64encode(der)[900:964]}
     assert len(found) > 10
     return found
 

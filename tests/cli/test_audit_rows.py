@@ -20,6 +20,7 @@ COMMANDS: list[tuple[list[str], dict[Event, int]]] = [
     (["user", "set-password", "ada"], {Event.PASSWORD_LINK_CREATED: 1}),
     (["user", "unlock", "ada"], {Event.ACCOUNT_UNLOCKED: 1}),
     (["user", "reset-mfa", "ada"], {Event.SECOND_FACTORS_RESET: 1, Event.SESSIONS_ENDED: 1}),
+    (["user", "sign-out", "ada"], {Event.SESSIONS_ENDED: 1}),
     (["user", "disable", "ada"], {Event.USER_DISABLED: 1, Event.SESSIONS_ENDED: 1}),
     (["user", "disable", "ada"], {}),
     (["user", "enable", "ada"], {Event.USER_ENABLED: 1}),

@@ -19,6 +19,10 @@ def metadata_of(method: str = "client_secret_basic", **members: Any) -> dict[str
     given: dict[str, Any] = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": method, **members}
     if method == "private_key_jwt":
         given.setdefault("jwks", JWKS)
+    if method == "tls_client_auth":
+        given.setdefault("tls_client_auth_san_dns", "client.example")
+    if method == "self_signed_tls_client_auth":
+        given.setdefault("jwks_uri", "https://client.example/jwks")
     return validate(given)
 
 

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from clients.authentication.tls_client_auth import NAMES
+from clients.encryption import ALGORITHM_MEMBERS, CONTENT_MEMBERS
 from clients.metadata import AUTH_METHODS, MAX_ITEMS, MAX_TEXT, MEMBERS, InvalidClientMetadata, validate
 from keys.jose import SIGNING_ALGORITHMS
 from tests.clients.registered import JWKS, REDIRECT_URI, client_of
+from tests.keys.material import key_pair
 
 LEAST = {"redirect_uris": [REDIRECT_URI]}
 WITH_KEYS = {**LEAST, "token_endpoint_auth_method": "private_key_jwt"}
@@ -14,7 +17,16 @@ TEXTS = ("client_name", "software_id", "software_version")
 URLS = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 LISTS = ("redirect_uris", "post_logout_redirect_uris", "grant_types", "response_types", "response_modes", "contacts")
 CHOICES = ("token_endpoint_auth_method", "id_token_signed_response_alg", "application_type", "subject_type")
-BOOLEANS = ("require_auth_time", "require_pkce", "require_mfa", "skip_consent", "may_introspect")
+BOOLEANS = (
+    "require_auth_time",
+    "require_pkce",
+    "require_mfa",
+    "skip_consent",
+    "may_introspect",
+    "unverified",
+    "backchannel_logout_session_required",
+    "frontchannel_logout_session_required",
+)
 NUMBERS = ("default_max_age", "access_token_seconds", "refresh_token_seconds")
 EVERYTHING: dict[str, Any] = {
     **WITH_KEYS,
@@ -24,8 +36,21 @@ EVERYTHING: dict[str, Any] = {
     "response_modes": ["form_post", "query"],
     "token_endpoint_auth_signing_alg": "ES256",
     "id_token_signed_response_alg": "PS256",
+    "authorization_signed_response_alg": "ES256",
+    "userinfo_signed_response_alg": "ES256",
+    "introspection_signed_response_alg": "RS256",
+    **dict.fromkeys(ALGORITHM_MEMBERS, "ECDH-ES"),
+    **dict.fromkeys(CONTENT_MEMBERS, "A256GCM"),
+    "request_object_encryption_alg": "RSA-OAEP-256",
+    "request_object_encryption_enc": "A128GCM",
+    "request_object_signing_alg": "EdDSA",
+    "request_uris": ["https://client.example/request.jwt", "https://client.example/request.jwt#digest"],
+    "require_signed_request_object": True,
+    "require_pushed_authorization_requests": True,
     "application_type": "web",
-    "subject_type": "public",
+    "subject_type": "pairwise",
+    "sector_identifier_uri": "https://client.example/sector.json",
+    "access_token_format": "opaque",
     "client_name": "Web Shop",
     "client_name#de": "Netzladen",
     "client_name#ja-Hani-JP": "店",
@@ -34,15 +59,34 @@ EVERYTHING: dict[str, Any] = {
     "software_id": "shop",
     "software_version": "7.1",
     "scope": "openid email",
-    "jwks": JWKS,
+    "jwks": {"keys": [*JWKS["keys"], key_pair("ECDH-ES").public_jwk]},
     "default_max_age": 0,
     "default_acr_values": ["aal2", "aal1"],
     "require_auth_time": True,
     "require_pkce": True,
     "require_mfa": True,
     "skip_consent": False,
+    "backchannel_token_delivery_mode": "ping",
+    "backchannel_client_notification_endpoint": "https://client.example/ping",
+    "backchannel_authentication_request_signing_alg": "ES256",
+    "backchannel_user_code_parameter": False,
     "may_introspect": False,
+    "unverified": True,
+    "backchannel_logout_uri": "https://elsewhere.example/logout?a=b",
+    "backchannel_logout_session_required": True,
+    "frontchannel_logout_uri": "https://client.example/logout",
+    "frontchannel_logout_session_required": True,
+    "resources": ["https://orders.example/"],
+    "authorization_details_types": ["payment"],
+    "jwt_bearer_subjects": ["*", "user:usr_1", "role:staff"],
+    "jwt_bearer_issuers": ["cli_issuer"],
+    "dpop_bound_access_tokens": True,
+    "tls_client_certificate_bound_access_tokens": True,
+    "userinfo_acr": "aal2",
+    "userinfo_max_age": 300,
     "access_token_seconds": 10,
+    "initiate_login_uri": "https://client.example/login",
+    "held_members": ["scope"],
     "refresh_token_seconds": 60,
 }
 
@@ -68,7 +112,8 @@ def test_what_is_left_out_has_the_defaults_of_the_rfc() -> None:
 
 def test_every_member_is_kept_as_it_was_given() -> None:
     assert validate(EVERYTHING) == EVERYTHING
-    assert EVERYTHING.keys() >= MEMBERS.keys() - {"jwks_uri"}
+    # A security profile rules most of the rest out.
+    assert EVERYTHING.keys() >= MEMBERS.keys() - {"jwks_uri", "security_profile", *NAMES}
 
 
 def test_what_was_validated_is_valid_and_stays_the_same() -> None:
@@ -79,7 +124,13 @@ def test_what_was_validated_is_valid_and_stays_the_same() -> None:
 def test_unknown_members_are_left_out() -> None:
     """RFC 7591 section 2: "must be ignored by the server"."""
     unknown = {"client_secret": "x", "client_id": "x", "": 1, "client_name#": "x", "CLIENT_NAME": "x", "scope#de": "x"}
-    more = {"a": {"b": [None]}, "request_uris": 5, "client_name#\n": "x", "client_name#" + "a" * 36: "x", "x\ud800": 1}
+    more = {
+        "a": {"b": [None]},
+        "request_uris_of_another": 5,
+        "client_name#\n": "x",
+        "client_name#" + "a" * 36: "x",
+        "x\ud800": 1,
+    }
     assert validate({**LEAST, **unknown, **more}) == validate(LEAST)
 
 
@@ -107,7 +158,7 @@ OTHER_TYPES: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(BOOLEANS, (0, 1, "true", "false", "", [], {})),
     **dict.fromkeys(NUMBERS, (True, False, "60", 60.0, -1, 10**400, float("nan"), [], {}, [60])),
     "jwks": (5, True, "{}", [], [JWKS], {}, {"keys": []}, {"keys": {}}, {"keys": [None]}, {"keys": ["x"]}, "https://x"),
-    "jwks_uri": ("https://client.example/jwks", "", 5, [], False),
+    "jwks_uri": ("http://client.example/jwks", "", 5, [], False),
 }
 
 
@@ -202,14 +253,16 @@ def test_a_scope_that_does_not_exist_is_refused_where_the_scopes_are_known() -> 
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("token_endpoint_auth_method", ("client_secret_jwt", "tls_client_auth", "CLIENT_SECRET_POST", "", "None")),
+        ("token_endpoint_auth_method", ("client_secret", "CLIENT_SECRET_POST", "", "None")),
         ("id_token_signed_response_alg", ("none", "HS256", "RS512", "es256", "")),
         ("token_endpoint_auth_signing_alg", ("none", "HS256", "RS1")),
         ("application_type", ("desktop", "WEB", "")),
-        ("subject_type", ("pairwise",)),
+        ("subject_type", ("Pairwise", "private", "")),
+        ("access_token_format", ("JWT", "random", "")),
+        ("sector_identifier_uri", ("http://client.example/s.json", "http://localhost/s.json", "s.json")),
         ("grant_types", (["implicit"], ["password"], ["authorization_code", "urn:x"], ["authorization_code "])),
-        ("response_types", (["token"], ["code id_token"], ["code", "none"], ["CODE"])),
-        ("response_modes", (["fragment"], ["web_message"], ["query", "jwt"])),
+        ("response_types", (["token"], ["code code"], ["code", "none"], ["CODE"])),
+        ("response_modes", (["web_message"], ["query", "jws"], ["form_post.jws"], ["JWT"])),
     ],
 )
 def test_a_value_that_the_server_does_not_serve_is_refused(name: str, values: tuple[object, ...]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from clients.metadata import AUTH_METHODS, InvalidClientMetadata, validate
-from tests.clients.registered import JWKS, REDIRECT_URI
+from tests.clients.registered import JWKS, REDIRECT_URI, metadata_of
 
 LEAST: dict[str, Any] = {"redirect_uris": [REDIRECT_URI]}
 SERVICE: dict[str, Any] = {"grant_types": ["client_credentials"]}
@@ -64,9 +64,10 @@ def test_private_key_jwt_needs_keys() -> None:
     refused("invalid_client_metadata", **LEAST, token_endpoint_auth_method="private_key_jwt", jwks={"keys": []})
 
 
-@pytest.mark.parametrize("method", [method for method in AUTH_METHODS if method != "private_key_jwt"])
-def test_keys_that_prove_nothing_are_refused(method: str) -> None:
-    refused("invalid_client_metadata", **LEAST, token_endpoint_auth_method=method, jwks=JWKS)
+@pytest.mark.parametrize("method", AUTH_METHODS)
+def test_keys_stand_in_the_metadata_or_behind_an_address(method: str) -> None:
+    """RFC 7591 section 2: both exclude each other. Keys also sign requests and receive what is encrypted."""
+    refused("invalid_client_metadata", **{**metadata_of(method), "jwks": JWKS, "jwks_uri": "https://a.example/jwks"})
 
 
 @pytest.mark.parametrize("name", ["redirect_uris", "post_logout_redirect_uris"])

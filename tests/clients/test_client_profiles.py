@@ -16,6 +16,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "web": {"redirect_uris": [REDIRECT_URI]},
     "native": {"redirect_uris": ["com.example.app:/cb", "http://127.0.0.1/cb"]},
     "service": {"scope": "orders:read"},
+    "mcp": {"redirect_uris": ["http://127.0.0.1/cb", REDIRECT_URI]},
+    "fapi2": {"redirect_uris": [REDIRECT_URI], "jwks": JWKS},
 }
 
 
@@ -127,3 +129,10 @@ def test_an_unknown_profile_is_a_key_error(name: str) -> None:
 def test_every_scope_that_people_are_asked_for_by_default_is_served() -> None:
     served = {scope for extension in EXTENSIONS for scope in extension.scopes}
     assert set(PERSON_SCOPE.split()) <= served
+
+
+def test_tokens_that_a_certificate_binds_need_no_proof() -> None:
+    """FAPI 2.0 Security Profile section 5.3.2.1: one of both."""
+    assert client_with("fapi2").metadata["dpop_bound_access_tokens"] is True
+    by_certificate = client_with("fapi2", tls_client_certificate_bound_access_tokens=True)
+    assert "dpop_bound_access_tokens" not in by_certificate.metadata

@@ -47,6 +47,17 @@ def test_a_key_with_alg_serves_that_one_only() -> None:
     assert key.algorithms == ("RS256",)
 
 
+@pytest.mark.parametrize("of_the_key", ["EdDSA", "Ed25519", None])
+@pytest.mark.parametrize("of_the_token", ["EdDSA", "Ed25519"])
+def test_ed25519_may_be_called_by_its_full_name(of_the_key: str | None, of_the_token: str) -> None:
+    """RFC 9864 section 2.2: openid-client and oauth4webapi sign nothing else."""
+    (key,) = import_client_jwks({"keys": [{**key_pair("EdDSA").public_jwk, "alg": of_the_key}]})
+    token = jws({"alg": of_the_token, "kid": key_pair("EdDSA").kid}, {}, "EdDSA")
+    assert verify(token, find_key=lambda _kid: key, algorithms=("EdDSA",), types=("",)).claims == {}
+    with pytest.raises(JoseError, match="an algorithm that is not accepted"):
+        verify(token, find_key=lambda _kid: key, algorithms=("ES256",), types=("",))
+
+
 @pytest.mark.parametrize("jwks", [None, [], "", 5, {}, {"keys": None}, {"keys": []}, {"keys": {}}, {"keys": "x"}])
 def test_what_is_no_key_set_is_refused(jwks: object) -> None:
     refused(jwks, "JWK Set")
@@ -141,7 +152,6 @@ def test_a_kid_of_another_type_or_size_is_refused(kid: object) -> None:
         {**EC_JWK, "crv": "P-384", "kid": "other"},
         {"kty": "OKP", "crv": "X25519", "x": "AAAA"},
         {"kty": "OKP", "crv": ["Ed25519"], "x": "AAAA"},
-        {**RSA_JWK, "use": "enc"},
         {**RSA_JWK, "alg": "RS512"},
         {**RSA_JWK, "alg": ["RS256"]},
     ],

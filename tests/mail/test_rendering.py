@@ -33,6 +33,7 @@ VALUES: dict[str, dict[str, str | int]] = {
     "factor_added": {**WHEN, "factor": "passkey"},
     "factor_removed": {**WHEN, "factor": "My phone"},
     "account_deleted": {"name": "Alice", "erase_time": AT},
+    "backchannel_request": {"name": "Alice", "client": "Corner Bank", "link": LINK, "end": AT},
     "test": {},
 }
 FRAMES = {"base", "when"}
@@ -45,6 +46,7 @@ SHOWN = {
     "factor_added": "Passkey",
     "factor_removed": "My phone",
     "account_deleted": "21 September 2026, 14:13 UTC",
+    "backchannel_request": "Corner Bank asks you",
 }
 
 

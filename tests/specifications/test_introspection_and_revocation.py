@@ -2,7 +2,9 @@
 
 from server.accounts import lifecycle, user
 from server.events.context import CLI
-from server.storage import clients
+from server.storage import clients, resources, users
+from server.storage.resources import Resource
+from tests.support.account import alice_of
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
@@ -28,6 +30,19 @@ async def test_introspection_tells_what_a_live_token_says(person: Person, rp: Re
     refresh = await _introspect(rp, tokens["refresh_token"], token_type_hint="refresh_token")
     assert refresh["active"] is True
     assert refresh["sub"] == body["sub"]
+
+
+async def test_introspection_names_the_person_only_to_scopes_that_do(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 7662 section 5: no more than the scopes tell at UserInfo."""
+    tokens = await rp.sign_in(person, scope="openid")
+    assert "username" not in await _introspect(rp, tokens["access_token"])
+    tokens = await rp.sign_in(person, scope="openid profile")
+    assert "username" not in await _introspect(rp, tokens["access_token"]), "there is none but the address"
+    alice = await alice_of(server)
+    await server.run(lambda db: users.update_fields(db, alice.id, {"username": "alice"}, now=server.clock.now()))
+    assert (await _introspect(rp, tokens["access_token"]))["username"] == "alice"
 
 
 async def test_introspection_says_only_inactive_of_anything_else(
@@ -122,3 +137,21 @@ async def test_a_disabled_person_or_client_has_no_live_tokens(
     await server.run(lambda db: clients.set_disabled(db, rp.client_id, now, now=now))
     server.services.registry.clear()
     assert (await rp.post("/introspect", token="x")).status_code == 401
+
+
+async def test_who_serves_a_resource_may_introspect_the_tokens_for_it_and_no_others(server: RunningServer) -> None:
+    """RFC 7662 section 4 with RFC 8707: the resource's registration names the client that runs it."""
+    orders, stock = Resource("https://orders.example/", served_by=("orders",)), Resource("https://stock.example/")
+    now = server.clock.now()
+    await server.run(lambda db: resources.put(db, orders, now=now))
+    await server.run(lambda db: resources.put(db, stock, now=now))
+    server.services.resources = {resource.uri: resource for resource in (orders, stock)}
+    secret = await server.add_service("robot", resources=[orders.uri, stock.uri])
+    robot = RelyingParty(server, "robot", secret)
+    api = RelyingParty(server, "orders", await server.add_service("orders"))
+    bystander = RelyingParty(server, "other", await server.add_service("other"))
+    for resource, is_active in ((orders, True), (stock, False)):
+        answer = await robot.post("/token", grant_type="client_credentials", resource=resource.uri)
+        token = answer.json()["access_token"]
+        assert (await _introspect(api, token))["active"] is is_active
+        assert await _introspect(bystander, token) == {"active": False}

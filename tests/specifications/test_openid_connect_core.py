@@ -275,7 +275,12 @@ async def test_userinfo_takes_the_token_in_header_or_body_but_once(person: Perso
         assert (await http.get(f"/userinfo?access_token={token}")).status_code == 400
         missing = await http.get("/userinfo")
         assert missing.status_code == 401
-        assert missing.headers["www-authenticate"] == 'Bearer realm="ostiary"'
+        # RFC 9449 section 7.1: both schemes, and no error code without credentials
+        algorithms = 'algs="RS256 PS256 ES256 EdDSA"'
+        # RFC 9728 section 5.1
+        realm = f'realm="ostiary", resource_metadata="{rp.server.issuer}/.well-known/oauth-protected-resource"'
+        expected = f"Bearer {realm}, DPoP {realm}, {algorithms}"
+        assert missing.headers["www-authenticate"] == expected
         wrong = await http.get("/userinfo", headers={"authorization": "Bearer nonsense"})
         assert wrong.status_code == 401
         assert 'error="invalid_token"' in wrong.headers["www-authenticate"]

@@ -45,7 +45,7 @@ async def test_until_client_and_redirect_uri_are_proven_errors_are_our_own_page(
         ({"response_type": "id_token"}, "unsupported_response_type"),
         ({"response_type": "code token"}, "unsupported_response_type"),
         ({"response_type": 'co"de'}, "unsupported_response_type"),
-        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "web_message"}, "invalid_request"),
         ({"scope": "openid read:secrets"}, "invalid_scope"),
         ({"scope": "openid  profile"}, "invalid_scope"),
         ({"scope": "x" * 2000}, "invalid_scope"),

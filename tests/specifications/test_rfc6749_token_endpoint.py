@@ -168,6 +168,28 @@ async def test_only_one_authentication_method_and_only_the_registered_one(server
         assert mixed.json()["error"] == "invalid_request"
 
 
+async def test_a_public_client_may_name_itself_with_an_empty_secret(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 6749 section 2.3.1: an empty secret is none. It proves nothing for a client that has one."""
+    await server.add_client("app", token_endpoint_auth_method="none")
+    app = RelyingParty(server, "app")
+    form = {
+        "grant_type": "authorization_code",
+        "code": await app.code_for(person),
+        "redirect_uri": app.redirect_uri,
+        "code_verifier": app.verifier,
+    }
+    async with server.http() as http:
+        guessed = await http.post("/token", data=form, headers=_basic("app", "x"))
+        assert (guessed.status_code, guessed.json()["error"]) == (401, "invalid_client")
+        assert (await http.post("/token", data=form, headers=_basic("app", ""))).status_code == 200
+        form["code"] = await rp.code_for(person)
+        nothing = await http.post("/token", data=form, headers=_basic(rp.client_id, ""))
+        assert (nothing.status_code, nothing.json()["error"]) == (401, "invalid_client")
+        assert nothing.headers["www-authenticate"].startswith('Basic realm="')
+
+
 async def test_an_unknown_client_and_a_wrong_secret_get_the_same_answer(server: RunningServer) -> None:
     await server.add_service()
     form = {"grant_type": "client_credentials"}

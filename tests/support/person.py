@@ -155,8 +155,9 @@ class Person:
         return await self.submit(("decision", decision))
 
     def answer(self) -> dict[str, str]:
-        """Return the parameters with which the browser was sent to the client."""
+        """Return the parameters with which the browser was sent to the client, in the query or the fragment."""
         assert self.left_for is not None, self.text
+        parts = urlsplit(self.left_for)
         return {
-            name: values[0] for name, values in parse_qs(urlsplit(self.left_for).query, strict_parsing=True).items()
+            name: values[0] for name, values in parse_qs(parts.fragment or parts.query, strict_parsing=True).items()
         }

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+from server.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OSTIARY = str(Path(sys.executable).with_name("ostiary"))
@@ -39,17 +42,32 @@ def free_port() -> int:
 class ServerProcess:
     """`ostiary serve` on a port of its own. Settings are named as in `server.settings`, in small letters."""
 
-    def __init__(self, directory: Path, *, port: int | None = None, **settings: Any) -> None:
+    def __init__(
+        self, directory: Path, *, port: int | None = None, options: Sequence[str] = (), **settings: Any
+    ) -> None:
         self.directory = directory
+        self._options = options
         self.port = port or free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.issuer = str(settings.get("issuer", f"http://localhost:{self.port}"))
+        certificate = settings.get("tls_certificate")
+        scheme = "http" if certificate is None else "https"
+        self.verify: ssl.SSLContext | bool = certificate is None or ssl.create_default_context(cafile=str(certificate))
+        """How to know the server in TLS: by its own certificate."""
+        self.address = f"{scheme}://127.0.0.1:{self.port}"
+        self.issuer = str(settings.get("issuer", f"{scheme}://localhost:{self.port}"))
         known = {"host": "127.0.0.1", "port": self.port, "issuer": self.issuer, "data_dir": directory / "data"}
         values = {**QUICK, **known, **settings}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")}
         self.environment = {**inherited, **{f"OSTIARY_{name.upper()}": str(value) for name, value in values.items()}}
         self._log = directory / f"ostiary-{self.port}.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def beside(cls, settings: Settings, directory: Path) -> Self:
+        """Return one that runs commands on the database of a server in the test's own process."""
+        known: dict[str, Any] = {"data_dir": settings.data_dir, "issuer": settings.issuer}
+        if settings.database_url:
+            known["database_url"] = settings.database_url
+        return cls(directory, secret_key=settings.secret_key, **known)
 
     @property
     def pid(self) -> int:
@@ -66,7 +84,7 @@ class ServerProcess:
         """Start, and return when the server is ready."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [OSTIARY, "serve"],
+                [OSTIARY, "serve", *self._options],
                 cwd=self.directory,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -84,7 +102,7 @@ class ServerProcess:
             if process.poll() is not None:
                 raise AssertionError(f"ostiary serve ended with {process.returncode}:\n{self.log}")
             try:
-                if httpx.get(self.address + ready, timeout=5).status_code == httpx.codes.OK:
+                if httpx.get(self.address + ready, timeout=5, verify=self.verify).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 pass
@@ -138,7 +156,7 @@ class ServerProcess:
 
     def http(self, **options: Any) -> httpx.Client:
         """Return a client that knows the issuer."""
-        return httpx.Client(base_url=self.issuer, **options)
+        return httpx.Client(base_url=self.issuer, **{"verify": self.verify, **options})
 
 
 class Program:

@@ -9,16 +9,15 @@ import httpx
 from sqlalchemy import Connection
 from starlette.applications import Starlette
 
-from clients import secrets
 from clients.metadata import validate
 from server.accounts import registration
 from server.accounts.user import User
 from server.app import create_app
 from server.events.context import CLI
+from server.protocol import client_secrets
 from server.protocol.services import Services
 from server.settings import Settings
 from server.storage import clients, scopes
-from server.tokens import opaque
 
 T = TypeVar("T")
 START = 1_790_000_000
@@ -108,18 +107,18 @@ class RunningServer:
         metadata.setdefault("grant_types", ["authorization_code", "refresh_token"])
         metadata.setdefault("scope", "openid profile email address phone offline_access roles")
         valid = validate(metadata)
-        secret = secrets.new_secret() if valid["token_endpoint_auth_method"].startswith("client_secret") else ""
         now = self.clock.now()
 
-        def work(db: Connection) -> None:
+        def work(db: Connection) -> str | None:
             clients.insert_client(db, client_id, valid, now=now)
-            if secret:
-                clients.insert_secret(db, client_id, opaque.new_identifier("sec_"), secrets.digest(secret), now=now)
+            method = valid["token_endpoint_auth_method"]
+            secret = client_secrets.give(db, self.services.sealer, client_id, method, now=now)
             scopes.add_missing(db, [name for name in valid.get("scope", "").split() if ":" in name], now=now)
+            return secret
 
-        await self.run(work)
+        secret = await self.run(work)
         self.services.registry.clear()
-        return secret
+        return secret or ""
 
     async def change_client(self, client_id: str, **metadata: Any) -> None:
         """Change some of a client's metadata."""

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.conftest import Serve
+from tests.support.certificates import ShownCertificate, make
 from tests.support.process import ServerProcess, free_port
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
@@ -70,6 +71,7 @@ def _write_configuration(folder: Path, *, server: int, secure: int, clear: int) 
         ("login.example.com", "localhost"),
         ("/etc/ssl/ostiary/", f"{folder}/"),
         ("/var/log/nginx/", f"{folder}/"),
+        ("# ssl_verify_client optional_no_ca;", "ssl_verify_client optional_no_ca;"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -109,7 +111,9 @@ def proxied(serve: Serve, tmp_path: Path) -> Iterator[Proxied]:
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     assert Path(nginx).exists(), "nginx is not installed: run scripts/provision"
     secure, clear = free_port(), free_port()
-    server = serve(issuer=f"https://localhost:{secure}", trusted_proxies="127.0.0.1")
+    header = "X-Client-Certificate"
+    issuer = f"https://localhost:{secure}"
+    server = serve(issuer=issuer, trusted_proxies="127.0.0.1", client_certificate_header=header)
     _make_certificate(tmp_path)
     configuration = _write_configuration(tmp_path, server=server.port, secure=secure, clear=clear)
     command = [nginx, "-c", str(configuration), "-p", str(tmp_path), "-e", str(tmp_path / "error.log")]
@@ -154,3 +158,30 @@ def test_clear_text_is_sent_to_https(proxied: Proxied) -> None:
     answer = httpx.get(f"http://127.0.0.1:{proxied.clear_port}/account")
     assert answer.status_code == 301
     assert answer.headers["location"] == "https://localhost/account"
+
+
+def test_a_client_is_known_by_its_certificate_and_by_nothing_that_it_says_of_it(proxied: Proxied) -> None:
+    """RFC 8705 section 2.2, RFC 9440 section 4: what the client sends under the header's name is replaced."""
+    shown = make(int(time.time()))
+    form = {"grant_type": "client_credentials", "client_id": _add_service(proxied, shown)}
+    (proxied.folder / "client.pem").write_bytes(shown.pem)
+    context = ssl.create_default_context(cafile=str(proxied.folder / "fullchain.pem"))
+    context.load_cert_chain(proxied.folder / "client.pem")
+    with httpx.Client(base_url=proxied.server.issuer, verify=context) as http:
+        assert http.post("/token", data=form).status_code == 200
+        lie = http.post("/token", data=form, headers={"x-client-certificate": "x"})
+        assert lie.status_code == 200
+    with proxied.http() as http:
+        for value in (shown.nginx, shown.rfc9440):
+            assert http.post("/token", data=form, headers={"x-client-certificate": value}).status_code == 401
+
+
+def _add_service(proxied: Proxied, shown: ShownCertificate) -> str:
+    metadata = {
+        "grant_types": ["client_credentials"],
+        "token_endpoint_auth_method": "self_signed_tls_client_auth",
+        "jwks": {"keys": [shown.jwk]},
+    }
+    path = proxied.folder / "client.json"
+    path.write_text(json.dumps(metadata), "utf-8")
+    return str(proxied.server.cli("client", "create", "--metadata", str(path))["client_id"])

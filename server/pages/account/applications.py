@@ -7,13 +7,24 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 from starlette.responses import Response
 
+from clients.client import Client
 from server.accounts import consent
 from server.pages.account import navigation
 from server.pages.account.guard import Owner, Room, form, page
 from server.protocol.request import Parameters
+from server.protocol.response import with_parameters
 from server.storage import consents
 
 _BACK = {"overview": navigation.OVERVIEW}
+
+
+def login_url(client: Client, issuer: str) -> str | None:
+    """Return where a client begins a sign-in with us that the person asks for here; None where it has no such place.
+
+    OpenID Connect Core section 4. Without a `login_hint`: not every client may know the e-mail address.
+    """
+    uri = client.initiate_login_uri
+    return None if uri is None or client.disabled else with_parameters(uri, {"iss": issuer})
 
 
 async def lines_of(room: Room, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
@@ -26,7 +37,8 @@ async def lines_of(room: Room, rows: Sequence[RowMapping]) -> list[dict[str, Any
             {
                 "client_id": row["client_id"],
                 "name": await room.client_name(row["client_id"]),
-                "website": None if client is None else client.metadata.get("client_uri"),
+                "website": None if client is None else client.client_uri,
+                "open_url": None if client is None else login_url(client, services.settings.issuer),
                 "scopes": [services.scope_description(name) for name in row["scope"].split()],
                 "since": room.visit.moment(row["created_at"]),
                 "changed": None if row["updated_at"] == row["created_at"] else room.visit.moment(row["updated_at"]),

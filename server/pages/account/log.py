@@ -41,7 +41,7 @@ async def _line(room: Room, entry: Entry) -> dict[str, Any]:
         "time": room.visit.moment(entry.at),
         "doer": _DOERS.get(entry.doer),
         "device": describe(entry.user_agent) if entry.user_agent and entry.doer is Doer.ANYBODY else None,
-        "address": entry.address if entry.doer is Doer.ANYBODY else "",
+        "address": room.visit.place(entry.address) if entry.doer is Doer.ANYBODY else "",
         "application": None if entry.client_id is None else await room.client_name(entry.client_id),
     }
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from server.languages import Message
 from server.languages import Message as _
+from server.protocol.backchannel_prompts import PAGE
 
 OVERVIEW, PROFILE, SECURITY = "/account", "/account/profile", "/account/security"
 SESSIONS, APPLICATIONS, LOG, DATA = "/account/sessions", "/account/applications", "/account/log", "/account/data"
+REQUESTS = PAGE
 EMAIL, PASSWORD, DELETE = "/account/email", "/account/password", "/account/delete"
 _LINKS: tuple[tuple[str, Message], ...] = (
     (OVERVIEW, _("Overview")),
@@ -18,6 +20,8 @@ _LINKS: tuple[tuple[str, Message], ...] = (
     (LOG, _("Activity")),
     (DATA, _("Your data")),
 )
+_OCCASIONAL: Mapping[str, Message] = {REQUESTS: _("Requests")}
+"""Places in the navigation for those who are there, and for nobody else: most people never come to them."""
 _PARENTS = {EMAIL: PROFILE, PASSWORD: SECURITY, DELETE: DATA}
 _NOTICES: Mapping[str, Message] = {
     "again": _("You have signed in again. Now you can do what you wanted to do."),
@@ -30,6 +34,9 @@ _NOTICES: Mapping[str, Message] = {
     "factor-added": _("From now on you can confirm a sign-in with it."),
     "factor-removed": _("It no longer works for signing in."),
     "renamed": _("It has its new name."),
+    "approved": _("Approved. The application goes on where it asked."),
+    "denied": _("Denied. The application gets nothing."),
+    "over": _("That request was answered already, or it is too old. Nothing was approved now."),
     "browsers": _("Every browser asks for the second step again."),
 }
 
@@ -46,7 +53,8 @@ class Link:
 def links_of(url: Callable[[str], str], path: str) -> list[Link]:
     """Return the navigation, with the place marked to which a page belongs."""
     here = _PARENTS.get(path, path)
-    return [Link(url(target), label, target == here) for target, label in _LINKS]
+    links = _LINKS if here not in _OCCASIONAL else (*_LINKS, (here, _OCCASIONAL[here]))
+    return [Link(url(target), label, target == here) for target, label in links]
 
 
 def notice_of(name: str) -> Message | None:

@@ -13,7 +13,6 @@ from server.languages import Message
 from server.languages import Message as _
 from server.pages.account import navigation
 from server.pages.account.guard import Owner, Room, form, page
-from server.pages.devices import describe
 from server.pages.sign_in import busy
 from server.pages.waiting import too_many_attempts
 from server.protocol.request import Parameters
@@ -112,7 +111,7 @@ async def _store(room: Room, prepared: Prepared, new_hash: str) -> Response:
             session_id=owner.session.id,
             verified_hash=prepared.password_hash or "",
             notify=visit.services.sealer,
-            device=visit.say(describe(visit.context.user_agent)),
+            history=visit.services.settings.password_history,
             context=owner.context,
             now=visit.now,
         )

@@ -22,7 +22,7 @@ def line_of(visit: Visit, session: Session, current_id: str) -> dict[str, Any]:
     return {
         "id": session.id,
         "device": visit.say(describe(session.user_agent)),
-        "address": session.address,
+        "address": visit.place(session.address),
         "signed_in": visit.moment(session.authenticated_at),
         "last_used": visit.moment(session.last_used_at),
         "is_current": session.id == current_id,

@@ -1,0 +1,97 @@
+"""Reading `authorization_details` (RFC 9396), checking them against their types, and saying them in words."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clients.client import Client
+from keys.decoding import decode_json_object
+from server.protocol.errors import InvalidAuthorizationDetailsError
+from server.protocol.json_schema import is_valid
+from server.protocol.request import Parameters
+from server.protocol.services import Services
+
+NAME = "authorization_details"
+MAX_CHARACTERS = 8192
+MAX_OBJECTS = 20
+
+Details = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One object for people: what it allows, and its fields."""
+
+    title: str
+    fields: tuple[tuple[str, str], ...]
+
+
+def read(parameters: Parameters) -> Details | None:
+    """Return the objects of a request, None where it has none. Raises InvalidAuthorizationDetailsError."""
+    text = parameters.get(NAME)
+    if text is None:
+        return None
+    problem = InvalidAuthorizationDetailsError("The authorization_details are no list of objects, each with a type")
+    if len(text) > MAX_CHARACTERS or "\\u0000" in text:
+        raise problem
+    try:
+        wrapped = decode_json_object(f'{{"{NAME}":{text}}}'.encode())
+    except (ValueError, OverflowError):
+        raise problem from None
+    objects = wrapped[NAME]
+    is_list = len(wrapped) == 1 and isinstance(objects, list) and len(objects) <= MAX_OBJECTS
+    if not is_list or not all(isinstance(item, dict) and isinstance(item.get("type"), str) for item in objects):
+        raise problem
+    return list(objects)
+
+
+def check(objects: Iterable[Mapping[str, Any]], client: Client, services: Services) -> None:
+    """Refuse objects of a type that is unknown or not the client's, and those that are not as their type says (5)."""
+    for item in objects:
+        if not is_allowed(item, client, services):
+            raise InvalidAuthorizationDetailsError("A type of authorization_details is unknown or not for this client")
+        schema = services.detail_types[item["type"]].schema
+        if not is_valid({name: value for name, value in item.items() if name != "type"}, schema):
+            raise InvalidAuthorizationDetailsError("The authorization_details are not as their type says")
+
+
+def is_allowed(item: Mapping[str, Any], client: Client, services: Services) -> bool:
+    """Whether a client may ask for objects of this type (section 10: only those that it is registered for)."""
+    return item["type"] in services.detail_types and item["type"] in client.authorization_details_types
+
+
+def is_meant_for(item: Mapping[str, Any], audience: Iterable[str]) -> bool:
+    """Whether an object says something to this audience (section 9.1); without `locations`, or audience, it does."""
+    locations, audiences = item.get("locations"), set(audience)
+    return not audiences or not isinstance(locations, list) or bool(audiences & {str(uri) for uri in locations})
+
+
+def in_words(objects: Iterable[Mapping[str, Any]], services: Services) -> list[Words]:
+    """Return what the person decides about (section 12); labels are the `title` of a field in its schema."""
+    said = []
+    for item in objects:
+        known = services.detail_types.get(item["type"])
+        schema = {} if known is None else known.schema
+        fields = tuple(_fields({name: value for name, value in item.items() if name != "type"}, schema))
+        said.append(Words(item["type"] if known is None else known.description or item["type"], fields))
+    return said
+
+
+def _fields(value: object, schema: Mapping[str, Any], label: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        for name, inner in value.items():
+            known = properties.get(name, {})
+            title = known.get("title", name)
+            yield from _fields(inner, known, f"{label}, {title}" if label else title)
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        for number, item in enumerate(value, start=1):
+            yield from _fields(item, schema.get("items", {}), f"{label} {number}".strip())
+    else:
+        yield label, ", ".join(_text(item) for item in value) if isinstance(value, list) else _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return "\N{CHECK MARK}" if value else "\N{EN DASH}"
+    return str(value)

@@ -1,0 +1,423 @@
+"""Mutual-TLS client authentication and certificate-bound access tokens: RFC 8705.
+
+The proxy is played by a client at its address: what it sends, nginx would.
+"""
+
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.x509 import DNSName, GeneralName, IPAddress, RFC822Name, UniformResourceIdentifier
+
+from clients.metadata import InvalidClientMetadata, validate
+from server.events.names import Event
+from server.settings import SettingsError
+from tests.conftest import SettingsFor
+from tests.support.account import events
+from tests.support.certificates import ShownCertificate, make
+from tests.support.person import Person
+from tests.support.prover import Prover
+from tests.support.relying_party import RelyingParty
+from tests.support.server import RunningServer
+
+PROXY, STRANGER = "10.0.0.5", "192.0.2.1"
+ON = {
+    "trusted_proxies": (PROXY,),
+    "client_certificate_header": "X-Client-Certificate",
+    "client_certificate_verified_header": "X-Client-Verify",
+    "mtls_url": "https://mtls.login.example.com",
+}
+WITH_PROXY = pytest.mark.parametrize("overrides", [ON], indirect=True)
+SERVICE = {"grant_type": "client_credentials", "client_id": "service"}
+PKI, SELF_SIGNED = "tls_client_auth", "self_signed_tls_client_auth"
+
+
+def headers_of(certificate: ShownCertificate | None, verify: str = "SUCCESS", **more: str) -> dict[str, str]:
+    """Return what nginx sends: always both headers, empty without a certificate."""
+    shown = "" if certificate is None else certificate.nginx
+    return {"x-client-certificate": shown, "x-client-verify": verify, "x-forwarded-for": STRANGER, **more}
+
+
+async def post(
+    server: RunningServer,
+    headers: dict[str, str] | list[tuple[str, str]],
+    form: dict[str, str] | None = None,
+    *,
+    address: str = PROXY,
+    path: str = "/token",
+) -> httpx.Response:
+    async with server.http(address=address) as http:
+        return await http.post(path, data=SERVICE if form is None else form, headers=headers)
+
+
+async def assert_refused(response: httpx.Response) -> None:
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client"), response.text
+
+
+@pytest.fixture
+def shown(server: RunningServer) -> ShownCertificate:
+    """A client's certificate."""
+    return make(server.clock.now(), "CN=client,O=Shop", DNSName("client.example"))
+
+
+@WITH_PROXY
+async def test_a_client_is_known_by_the_subject_of_a_verified_certificate(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    """Section 2.1: however the distinguished name is spelled, and in its own order."""
+    await server.add_service(token_endpoint_auth_method=PKI, tls_client_auth_subject_dn="CN=client, O=\\53hop")
+    response = await post(server, headers_of(shown))
+    assert response.status_code == 200, response.text
+    now = server.clock.now()
+    for other in ("CN=Client,O=Shop", "O=Shop,CN=client", "CN=client", "CN=client,O=Shop,C=DE", "CN=client+O=Shop"):
+        await assert_refused(await post(server, headers_of(make(now, other))))
+
+
+@WITH_PROXY
+async def test_a_certificate_whose_chain_was_not_verified_is_worth_nothing(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    """Section 2.1: anybody can make one with that name."""
+    await server.add_service(token_endpoint_auth_method=PKI, tls_client_auth_san_dns="client.example")
+    for verify in ("NONE", "FAILED:self-signed certificate", "", "success", "SUCCESS "[:7] + "x"):
+        await assert_refused(await post(server, headers_of(shown, verify)))
+    await assert_refused(await post(server, {"x-client-certificate": shown.nginx}))
+    twice = [("x-client-certificate", shown.nginx), ("x-client-verify", "SUCCESS"), ("x-client-verify", "NONE")]
+    await assert_refused(await post(server, twice))
+    assert (await post(server, headers_of(shown))).status_code == 200
+
+
+NAMES: list[tuple[str, str, GeneralName, GeneralName]] = [
+    ("tls_client_auth_san_dns", "CLIENT.example", DNSName("client.example"), DNSName("other.example")),
+    (
+        "tls_client_auth_san_uri",
+        "urn:shop:1",
+        UniformResourceIdentifier("urn:shop:1"),
+        UniformResourceIdentifier("urn:shop:2"),
+    ),
+    ("tls_client_auth_san_ip", "192.0.2.7", IPAddress(ip_address("192.0.2.7")), IPAddress(ip_address("192.0.2.8"))),
+    (
+        "tls_client_auth_san_ip",
+        "2001:DB8::0:7",
+        IPAddress(ip_address("2001:db8::7")),
+        IPAddress(ip_address("2001:db8::8")),
+    ),
+    ("tls_client_auth_san_email", "a@client.example", RFC822Name("a@client.example"), RFC822Name("b@client.example")),
+]
+
+
+@WITH_PROXY
+@pytest.mark.parametrize(("member", "value", "right", "wrong"), NAMES)
+async def test_a_client_is_known_by_one_alternative_name(
+    server: RunningServer, member: str, value: str, right: GeneralName, wrong: GeneralName
+) -> None:
+    """Section 2.1.2: the names of that kind alone count."""
+    await server.add_service(token_endpoint_auth_method=PKI, **{member: value})
+    now = server.clock.now()
+    several = make(now, "CN=x", wrong, right)
+    assert (await post(server, headers_of(several))).status_code == 200
+    await assert_refused(await post(server, headers_of(make(now, "CN=x", wrong))))
+    await assert_refused(await post(server, headers_of(make(now, f"CN={value.replace('+', '')}"))))
+
+
+@WITH_PROXY
+async def test_a_wildcard_is_not_every_name(server: RunningServer) -> None:
+    await server.add_service(token_endpoint_auth_method=PKI, tls_client_auth_san_dns="client.example")
+    await assert_refused(await post(server, headers_of(make(server.clock.now(), "CN=x", DNSName("*.example")))))
+
+
+def test_exactly_one_name_is_registered() -> None:
+    """Section 2.1.2."""
+    base: dict[str, Any] = {"grant_types": ["client_credentials"], "token_endpoint_auth_method": PKI}
+    names = {member: value for member, value, _, _ in NAMES} | {"tls_client_auth_subject_dn": "CN=client"}
+    for member, value in names.items():
+        assert validate({**base, member: value})[member] == value
+    dns = {"tls_client_auth_san_dns": "client.example"}
+    wrong: list[dict[str, Any]] = [
+        {},
+        {**dns, "tls_client_auth_subject_dn": "CN=client"},
+        {**dns, "token_endpoint_auth_method": "client_secret_basic"},
+        {"tls_client_auth_subject_dn": "client"},
+        {"tls_client_auth_subject_dn": ""},
+        {"tls_client_auth_subject_dn": 5},
+        {"tls_client_auth_san_ip": "client.example"},
+        {"tls_client_auth_san_dns": "a\nb"},
+    ]
+    for members in wrong:
+        with pytest.raises(InvalidClientMetadata):
+            validate({**base, **members})
+
+
+@WITH_PROXY
+async def test_a_self_signed_certificate_is_the_registered_one(server: RunningServer, shown: ShownCertificate) -> None:
+    """Section 2.2: whatever the proxy thinks of its chain."""
+    old = make(server.clock.now())
+    jwks = {"keys": [{**old.jwk, "kid": "old"}, {**shown.jwk, "kid": "new"}]}
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks=jwks)
+    for certificate in (old, shown):
+        assert (await post(server, headers_of(certificate, "FAILED:self-signed certificate"))).status_code == 200
+    await assert_refused(await post(server, headers_of(make(server.clock.now(), "CN=client,O=Shop"))))
+    await assert_refused(await post(server, headers_of(None, "NONE")))
+
+
+def test_a_self_signed_client_registers_a_certificate_of_its_key() -> None:
+    """Section 2.2.2, RFC 7517 section 4.7."""
+    one, other = make(1_790_000_000), make(1_790_000_000)
+    base: dict[str, Any] = {"grant_types": ["client_credentials"], "token_endpoint_auth_method": SELF_SIGNED}
+    kept = validate({**base, "jwks": {"keys": [{**one.jwk, "x5c": [*one.jwk["x5c"], *other.jwk["x5c"]]}]}})["jwks"]  # type: ignore[misc]  # a list of texts
+    assert kept == {"keys": [one.jwk]}
+    without = {name: value for name, value in one.jwk.items() if name != "x5c"}
+    for x5c in (None, [], ["x"], "x", [5], other.jwk["x5c"]):
+        with pytest.raises(InvalidClientMetadata):
+            validate({**base, "jwks": {"keys": [{**without, "x5c": x5c}]}})
+    with pytest.raises(InvalidClientMetadata):
+        validate(base)
+
+
+@WITH_PROXY
+async def test_a_certificate_that_is_over_or_not_yet_valid_proves_nothing(server: RunningServer) -> None:
+    """RFC 5280 section 4.1.2.5; nobody else looks at a self-signed one."""
+    now = server.clock.now()
+    late, early = make(now, days=10), make(now, starts_in=10)
+    jwks = {"keys": [{**late.jwk, "kid": "late"}, {**early.jwk, "kid": "early"}]}
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks=jwks)
+    await assert_refused(await post(server, headers_of(early)))
+    assert (await post(server, headers_of(late))).status_code == 200
+    server.clock.advance(10 * 86_400 + 1)
+    await assert_refused(await post(server, headers_of(late)))
+    assert (await post(server, headers_of(early))).status_code == 200
+
+
+@WITH_PROXY
+async def test_only_a_trusted_proxy_is_believed(server: RunningServer, shown: ShownCertificate) -> None:
+    """RFC 9440 section 4, RFC 9700 section 4.13: a stranger sends the same headers, even with the proxy's address."""
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]})
+    for forwarded in (STRANGER, PROXY, f"{PROXY}, {PROXY}"):
+        headers = headers_of(shown, **{"x-forwarded-for": forwarded})
+        await assert_refused(await post(server, headers, address=STRANGER))
+    assert (await post(server, headers_of(shown))).status_code == 200
+
+
+@WITH_PROXY
+async def test_a_header_that_stands_twice_or_is_damaged_is_no_certificate(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    """RFC 9440 section 2.4: the proxy replaces what a stranger sent, and does not add to it."""
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]})
+    other = make(server.clock.now())
+    for pair in ((shown.nginx, other.nginx), (other.nginx, shown.nginx), (shown.nginx, shown.nginx)):
+        await assert_refused(await post(server, [("x-client-certificate", value) for value in pair]))
+    damaged = (
+        *("", "x", ":", "::", ":x:", shown.rfc9440[:-1], shown.rfc9440[1:], "%zz", shown.nginx[:200]),
+        *(f"{shown.rfc9440}, {shown.rfc9440}", "%2D" * 6000, "%ff%fe", ":" + "A" * 20_000 + ":"),
+    )
+    for value in damaged:
+        await assert_refused(await post(server, {"x-client-certificate": value}))
+
+
+@WITH_PROXY
+async def test_the_header_of_rfc_9440_is_read_as_well(server: RunningServer, shown: ShownCertificate) -> None:
+    """RFC 9440 section 2.2."""
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]})
+    assert (await post(server, {"x-client-certificate": shown.rfc9440})).status_code == 200
+
+
+@WITH_PROXY
+async def test_the_client_names_itself_and_uses_no_second_method(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    """Section 2: client_id is required; RFC 6749 section 2.3: one method."""
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]})
+    await assert_refused(await post(server, headers_of(shown), {"grant_type": "client_credentials"}))
+    secret = {**SERVICE, "client_secret": "x"}
+    await assert_refused(await post(server, headers_of(shown), secret))
+    await server.add_service("basic")
+    await assert_refused(await post(server, headers_of(shown), {**SERVICE, "client_id": "basic"}))
+
+
+@WITH_PROXY
+async def test_tokens_are_bound_to_the_certificate_of_a_client_that_asks_for_it(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    """Sections 3 and 3.1; the client may authenticate in any way (section 4)."""
+    secret = await server.add_service(tls_client_certificate_bound_access_tokens=True)
+    form = {**SERVICE, "client_secret": secret}
+    await server.change_client("service", token_endpoint_auth_method="client_secret_post")
+    response = await post(server, headers_of(shown, "NONE"), form)
+    _, claims = await RelyingParty(server, "service").verified(response.json()["access_token"])
+    assert claims["cnf"] == {"x5t#S256": shown.thumbprint}
+    assert response.json()["token_type"] == "Bearer"
+    missing = await post(server, headers_of(None, "NONE"), form)
+    assert (missing.status_code, missing.json()["error"]) == (400, "invalid_request")
+
+
+@WITH_PROXY
+async def test_tokens_of_other_clients_are_not_bound(server: RunningServer, shown: ShownCertificate) -> None:
+    """Section 3.4: only where the metadata says so."""
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]})
+    token = (await post(server, headers_of(shown))).json()["access_token"]
+    _, claims = await RelyingParty(server, "service").verified(token)
+    assert "cnf" not in claims
+
+
+async def _bound_public_tokens(
+    server: RunningServer, person: Person, shown: ShownCertificate
+) -> tuple[RelyingParty, dict[str, Any]]:
+    """Sign in to a public client whose tokens are bound."""
+    public = {"token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": True}
+    await server.add_client("web", **public)
+    rp = RelyingParty(server)
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": rp.client_id,
+        "code": await rp.code_for(person),
+        "redirect_uri": rp.redirect_uri,
+        "code_verifier": rp.verifier,
+    }
+    response = await post(server, headers_of(shown, "NONE"), form)
+    assert response.status_code == 200, response.text
+    return rp, response.json()
+
+
+@WITH_PROXY
+async def test_userinfo_wants_the_certificate_that_a_token_is_bound_to(
+    server: RunningServer, person: Person, shown: ShownCertificate
+) -> None:
+    """Section 3: 401 with invalid_token."""
+    _, tokens = await _bound_public_tokens(server, person, shown)
+    bearer = {"authorization": f"Bearer {tokens['access_token']}"}
+    other = make(server.clock.now())
+
+    async def ask(headers: dict[str, str], address: str = PROXY) -> httpx.Response:
+        async with server.http(address=address) as http:
+            return await http.get("/userinfo", headers={**headers, **bearer})
+
+    assert (await ask(headers_of(shown, "NONE"))).status_code == 200
+    for headers, address in (
+        (headers_of(other), PROXY),
+        (headers_of(None), PROXY),
+        ({}, STRANGER),
+        (headers_of(shown), STRANGER),
+    ):
+        response = await ask(headers, address)
+        assert response.status_code == 401
+        assert 'error="invalid_token"' in response.headers["www-authenticate"]
+
+
+@WITH_PROXY
+async def test_the_refresh_token_of_a_public_client_is_bound_to_its_certificate(
+    server: RunningServer, person: Person, shown: ShownCertificate
+) -> None:
+    """Section 4."""
+    rp, tokens = await _bound_public_tokens(server, person, shown)
+    form = {"grant_type": "refresh_token", "client_id": rp.client_id, "refresh_token": tokens["refresh_token"]}
+    stolen = await post(server, headers_of(make(server.clock.now())), form)
+    assert (stolen.status_code, stolen.json()["error"]) == (400, "invalid_grant")
+    second = await post(server, headers_of(shown), form)
+    assert second.status_code == 200
+    again = await post(server, headers_of(shown), {**form, "refresh_token": second.json()["refresh_token"]})
+    assert again.status_code == 200
+
+
+@WITH_PROXY
+async def test_a_certificate_and_a_proof_both_bind_the_refresh_token(
+    server: RunningServer, person: Person, shown: ShownCertificate
+) -> None:
+    """Section 4, and RFC 9449 section 5: neither takes the other's place."""
+    public = {"token_endpoint_auth_method": "none", "tls_client_certificate_bound_access_tokens": True}
+    await server.add_client("web", **public)
+    rp, prover = RelyingParty(server), Prover(server)
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": rp.client_id,
+        "code": await rp.code_for(person),
+        "redirect_uri": rp.redirect_uri,
+        "code_verifier": rp.verifier,
+    }
+    tokens = (await post(server, {**headers_of(shown, "NONE"), "dpop": prover.proof()}, form)).json()
+    refresh = {"grant_type": "refresh_token", "client_id": rp.client_id, "refresh_token": tokens["refresh_token"]}
+    for headers in (headers_of(shown), {**headers_of(make(server.clock.now())), "dpop": prover.proof()}):
+        assert (await post(server, headers, refresh)).json()["error"] == "invalid_grant"
+    both = await post(server, {**headers_of(shown), "dpop": prover.proof()}, refresh)
+    assert both.status_code == 200
+
+
+@WITH_PROXY
+async def test_introspection_tells_of_the_binding(server: RunningServer, shown: ShownCertificate) -> None:
+    """Section 3.2."""
+    bound: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]}, **bound)
+    token = (await post(server, headers_of(shown))).json()["access_token"]
+    form = {"client_id": "service", "token": token}
+    body = (await post(server, headers_of(shown), form, path="/introspect")).json()
+    assert (body["active"], body["token_type"]) == (True, "Bearer")
+    assert body["cnf"] == {"x5t#S256": shown.thumbprint}
+
+
+@WITH_PROXY
+async def test_discovery_names_methods_binding_and_aliases(server: RunningServer) -> None:
+    """Sections 2.1.1, 2.2.1, 3.3 and 5."""
+    async with server.http() as http:
+        document = (await http.get("/.well-known/openid-configuration")).json()
+    for endpoint in ("token", "introspection", "revocation"):
+        assert {PKI, SELF_SIGNED} <= set(document[f"{endpoint}_endpoint_auth_methods_supported"])
+    assert "none" not in document["introspection_endpoint_auth_methods_supported"]
+    assert document["tls_client_certificate_bound_access_tokens"] is True
+    aliases = document["mtls_endpoint_aliases"]
+    assert aliases["token_endpoint"] == "https://mtls.login.example.com/token"
+    assert aliases["userinfo_endpoint"] == "https://mtls.login.example.com/userinfo"
+    assert "authorization_endpoint" not in aliases
+    for name, url in aliases.items():
+        assert document[name].removeprefix(server.issuer) == url.removeprefix("https://mtls.login.example.com")
+
+
+async def test_without_a_proxy_nothing_is_announced_and_no_header_counts(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    async with server.http() as http:
+        document = (await http.get("/.well-known/openid-configuration")).json()
+    assert not {PKI, SELF_SIGNED} & set(document["token_endpoint_auth_methods_supported"])
+    assert not {"tls_client_certificate_bound_access_tokens", "mtls_endpoint_aliases"} & document.keys()
+    await server.add_service(token_endpoint_auth_method=SELF_SIGNED, jwks={"keys": [shown.jwk]})
+    for address in (PROXY, STRANGER, "127.0.0.1"):
+        await assert_refused(await post(server, headers_of(shown), address=address))
+
+
+@pytest.mark.parametrize("overrides", [{**ON, "client_certificate_verified_header": "", "mtls_url": ""}], indirect=True)
+async def test_without_the_header_of_verification_no_chain_counts(
+    server: RunningServer, shown: ShownCertificate
+) -> None:
+    """Section 2.1: nobody says that it was verified."""
+    async with server.http() as http:
+        document = (await http.get("/.well-known/openid-configuration")).json()
+    methods = document["token_endpoint_auth_methods_supported"]
+    assert (PKI in methods, SELF_SIGNED in methods) == (False, True)
+    assert "mtls_endpoint_aliases" not in document
+    await server.add_service(token_endpoint_auth_method=PKI, tls_client_auth_san_dns="client.example")
+    await assert_refused(await post(server, headers_of(shown)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trusted_proxies": ()},
+        {"client_certificate_header": ""},
+        {"mtls_url": "http://mtls.login.example.com"},
+        {"client_certificate_header": "", "client_certificate_verified_header": ""},
+    ],
+)
+def test_settings_that_contradict_each_other_stop_the_start(settings_for: SettingsFor, changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="OSTIARY_"):
+        settings_for(**{**ON, **changes})
+
+
+@WITH_PROXY
+async def test_the_address_that_a_trusted_proxy_forwards_is_the_one_that_counts(server: RunningServer) -> None:
+    """RFC 9700 section 4.13: a stranger's own header says nothing, the proxy's says who asks."""
+    await server.add_service()
+    form = {**SERVICE, "client_secret": "x"}
+    for address, forwarded in ((PROXY, "198.51.100.7"), (PROXY, f"203.0.113.9, {PROXY}"), (STRANGER, "203.0.113.66")):
+        await assert_refused(await post(server, {"x-forwarded-for": forwarded}, form, address=address))
+    rows = await events(server, Event.CLIENT_AUTHENTICATION_FAILED)
+    assert sorted(row["address"] for row in rows) == sorted(["198.51.100.7", "203.0.113.9", STRANGER])
