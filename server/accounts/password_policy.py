@@ -15,8 +15,6 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from zxcvbn import matching, scoring, time_estimates  # type: ignore[import-untyped]  # it carries no types
-
 from server.accounts.identifiers import fold
 from server.accounts.passwords import MAX_BYTES, PasswordHasher, prepare
 from server.languages import Message
@@ -123,6 +121,9 @@ def score(password: str, words: Iterable[str]) -> int:
     """Return how hard the password is to guess, 0 to 4, for somebody who knows the words (zxcvbn)."""
     if not password:
         return 0
+    # Its word lists take a tenth of a worker's memory, which a node that only gives tokens never needs.
+    from zxcvbn import matching, scoring, time_estimates  # type: ignore[import-untyped]  # noqa: PLC0415
+
     # Not `zxcvbn.zxcvbn`: that writes the person's words into a table which all threads share.
     known = dict.fromkeys(
         part[:MAX_RATED_WORD_LENGTH].lower() for word in words for part in (word, *word.split()) if part

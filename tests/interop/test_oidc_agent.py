@@ -19,6 +19,8 @@ from tests.support.listening import ListeningServer
 
 pytestmark = pytest.mark.interop
 SECONDS = 20
+LISTENS = "00010000"
+"""The flags of a socket that accepts connections, in /proc/net/unix."""
 SCOPE = "openid profile offline_access"
 DEVICE = {
     "client_name": "Agent",
@@ -53,9 +55,14 @@ class Agent:
             self._process = await asyncio.create_subprocess_exec(
                 *command, env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
-        while not self._socket.exists():
+        while not self._is_listening():
             assert self._process.returncode is None, self._log.read_text("utf-8")
             await asyncio.sleep(0.02)
+
+    def _is_listening(self) -> bool:
+        # The file is there a moment before anybody listens at it.
+        table = [line.split() for line in Path("/proc/net/unix").read_text("utf-8").splitlines()]
+        return any(row[-1] == str(self._socket) and row[3] == LISTENS for row in table)
 
     async def stop(self) -> None:
         assert self._process is not None
