@@ -149,11 +149,13 @@ def verify(
     header, algorithm, signature = _read_header(token, algorithms, types, max_length)
     found = find_key(header.get("kid"))
     keys = [found] if isinstance(found, VerificationKey) else list(found or ())
+    if not keys:
+        raise JoseError("no key goes with its kid")
     signing_input, _, _ = token.rpartition(".")
     for key in keys:
         if algorithm in key.algorithms and _is_signed(algorithm, key, signing_input.encode("ascii"), signature):
             return VerifiedJwt(header, unverified_claims(token, max_length=max_length))
-    raise JoseError("no key, or a wrong signature")
+    raise JoseError("a wrong signature, or a key for another algorithm")
 
 
 def verify_proof(token: str, *, algorithms: Collection[str], types: Collection[str]) -> VerifiedProof:

@@ -18,6 +18,7 @@ from clients.authentication.presented import (
     AssertionUse,
     AuthenticatedClient,
     AuthenticationProblem,
+    NotProvenError,
     Presented,
     present,
 )
@@ -36,7 +37,8 @@ __all__ = [
     "present",
 ]
 
-Prove = Callable[[Client | None, Presented, int, Collection[str]], AssertionUse | bool]
+Prove = Callable[[Client | None, Presented, int, Collection[str]], AssertionUse | None]
+"""Raises NotProvenError."""
 
 PROOFS: Mapping[str, Prove] = {
     "client_secret_basic": client_secret.prove,
@@ -59,16 +61,31 @@ def authenticate(
     client: Client | None, presented: Presented, *, now: int, audiences: Collection[str]
 ) -> AuthenticatedClient:
     """Prove who the client is. Raises AuthenticationProblem, the same for an unknown client and a wrong secret."""
-    method = _method(client, presented)
-    proof = PROOFS[method](client, presented, now, audiences)
-    # Only the registered method counts: a secret from a public client, or post for basic, is refused too.
-    is_registered = client is not None and method == client.token_endpoint_auth_method
-    permitted = None if client is None else client.security_profile.methods
-    is_too_weak = permitted is not None and method not in permitted
-    if client is None or client.disabled or not is_registered or is_too_weak or proof is False:
+    method, proof, cause = _method(client, presented), None, None
+    try:
+        proof = PROOFS[method](client, presented, now, audiences)
+    except NotProvenError as error:
+        cause = error.cause
+    cause = _objection(client, method) or cause
+    if client is None or cause is not None:
         used_basic = presented.method == "client_secret_basic"
-        raise AuthenticationProblem("invalid_client", "Client authentication failed", 401, used_basic)
-    return AuthenticatedClient(client, method, proof if isinstance(proof, AssertionUse) else None)
+        raise AuthenticationProblem("invalid_client", "Client authentication failed", 401, used_basic, cause or "")
+    return AuthenticatedClient(client, method, proof)
+
+
+def _objection(client: Client | None, method: str) -> str | None:
+    """Return why a client may not use a method at all, whatever it has proven."""
+    if client is None:
+        return "the client is not registered"
+    if client.disabled:
+        return "the client is disabled"
+    # Only the registered method counts: a secret from a public client, or post for basic, is refused too.
+    registered, permitted = client.token_endpoint_auth_method, client.security_profile.methods
+    if method != registered:
+        return f"the request uses {method}, and the client is registered for {registered}"
+    if permitted is not None and method not in permitted:
+        return f"the client's profile does not permit {method}"
+    return None
 
 
 def _method(client: Client | None, presented: Presented) -> str:

@@ -5,18 +5,18 @@ The secret of such a client is the one that must be read back to check its work:
 
 from collections.abc import Collection
 
-from clients.authentication.presented import AssertionUse, Presented
+from clients.authentication.presented import AssertionUse, NotProvenError, Presented
 from clients.authentication.private_key_jwt import TYPES, use_of
 from clients.client import Client
 from keys.jose import JoseError, verify_shared
 
 
-def prove(client: Client | None, presented: Presented, now: int, audiences: Collection[str]) -> AssertionUse | bool:
+def prove(client: Client | None, presented: Presented, now: int, audiences: Collection[str]) -> AssertionUse | None:
     """Verify the assertion and return its `jti`, which is good for one request."""
-    if client is None:
-        return False
+    if client is None or not presented.shared_secrets:
+        raise NotProvenError("the client has no secret that is valid and can be read back: add one")
     try:
         verified = verify_shared(presented.credential, secrets=presented.shared_secrets, types=TYPES)
         return use_of(verified, client, now, audiences)
-    except JoseError:
-        return False
+    except JoseError as error:
+        raise NotProvenError(f"the assertion: {error.reason}") from None

@@ -12,13 +12,27 @@ from keys.jose import JoseError, VerificationKey, unverified_claims
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_CHARACTERS = 4096
+NO_CERTIFICATE = "no certificate: the connection has none, or no trusted proxy tells of it"
+NOT_IN_TIME = "the certificate has expired, or is not valid yet"
+
+
+class NotProvenError(Exception):
+    """A method's proof is not acceptable. `cause` is for the operator's log; it holds no secret."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class AuthenticationProblem(Exception):  # noqa: N818  it is an answer, not a failure
-    """Client authentication did not succeed: code, text and status of RFC 6749 section 5.2."""
+    """Client authentication did not succeed: code, text and status of RFC 6749 section 5.2.
 
-    def __init__(self, error: str, description: str, status: int, used_basic: bool) -> None:  # noqa: FBT001  a record
+    `cause` is for the operator alone: whoever guesses learns nothing from the answer.
+    """
+
+    def __init__(self, error: str, description: str, status: int, used_basic: bool, cause: str = "") -> None:  # noqa: FBT001  a record
         super().__init__(description)
+        self.cause = cause or description
         self.error = error
         self.description = description
         self.status = status

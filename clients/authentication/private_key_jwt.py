@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from clients.authentication.presented import AssertionUse, Presented
+from clients.authentication.presented import AssertionUse, NotProvenError, Presented
 from clients.client import Client
 from keys.jose import LEEWAY_SECONDS, JoseError, VerifiedJwt, candidates, check_times, verify
 
@@ -11,34 +11,41 @@ MAX_JTI_CHARACTERS = 255
 TYPES = ("", "JWT", "client-authentication+jwt")
 
 
-def prove(client: Client | None, presented: Presented, now: int, audiences: Collection[str]) -> AssertionUse | bool:
+def prove(client: Client | None, presented: Presented, now: int, audiences: Collection[str]) -> AssertionUse | None:
     """Verify the assertion and return its `jti`, which is good for one request."""
     if client is None:
-        return False
-    registered = client.metadata.get("token_endpoint_auth_signing_alg")
+        raise NotProvenError("the client is not registered")
     try:
-        keys = client.keys if presented.keys is None else presented.keys
-        verified = verify(
-            presented.credential,
-            find_key=lambda kid: candidates(keys, kid),
-            algorithms=[name for name in client.security_profile.algorithms if registered in (None, name)],
-            types=TYPES,
-        )
-        return use_of(verified, client, now, audiences)
-    except JoseError:
-        return False
+        return use_of(_verified(client, presented), client, now, audiences)
+    except JoseError as error:
+        raise NotProvenError(f"the assertion: {error.reason}") from None
 
 
-def use_of(verified: VerifiedJwt, client: Client, now: int, audiences: Collection[str]) -> AssertionUse | bool:
+def _verified(client: Client, presented: Presented) -> VerifiedJwt:
+    keys = client.keys if presented.keys is None else presented.keys
+    if not keys:
+        raise NotProvenError("the client has no keys: its jwks holds none, or its jwks_uri could not be read")
+    registered = client.metadata.get("token_endpoint_auth_signing_alg")
+    return verify(
+        presented.credential,
+        find_key=lambda kid: candidates(keys, kid),
+        algorithms=[name for name in client.security_profile.algorithms if registered in (None, name)],
+        types=TYPES,
+    )
+
+
+def use_of(verified: VerifiedJwt, client: Client, now: int, audiences: Collection[str]) -> AssertionUse:
     """Check the claims of an assertion whose signature is right (RFC 7523 section 3). Raises JoseError."""
-    check_times(verified.claims, now=now)
     claims = verified.claims
+    check_times(claims, now=now)
     audience, jti = claims.get("aud"), claims.get("jti")
-    # RFC 7523bis section 3: one audience as a string; a list would let others replay it here
-    is_for_us = isinstance(audience, str) and audience in audiences
-    is_from_client = claims.get("iss") == client.client_id and claims.get("sub") == client.client_id
-    is_short = claims["exp"] <= now + MAX_LIFETIME_SECONDS + LEEWAY_SECONDS
-    has_jti = isinstance(jti, str) and 0 < len(jti) <= MAX_JTI_CHARACTERS
-    if not (is_for_us and is_from_client and is_short and has_jti):
-        return False
-    return AssertionUse(str(jti), claims["exp"] + LEEWAY_SECONDS)
+    if not isinstance(audience, str) or audience not in audiences:
+        # RFC 7523bis section 3: one audience as a string; a list would let others replay it here
+        raise JoseError(f"aud is not {' or '.join(audiences)}, as one string")
+    if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
+        raise JoseError("iss and sub are not both the client_id")
+    if claims["exp"] > now + MAX_LIFETIME_SECONDS + LEEWAY_SECONDS:
+        raise JoseError(f"exp is more than {MAX_LIFETIME_SECONDS} seconds ahead")
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
+        raise JoseError("jti is missing or too long")
+    return AssertionUse(jti, claims["exp"] + LEEWAY_SECONDS)

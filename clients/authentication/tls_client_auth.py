@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.x509 import DNSName, IPAddress, RFC822Name, UniformResourceIdentifier
 
-from clients.authentication.presented import AssertionUse, Presented
+from clients.authentication.presented import NO_CERTIFICATE, NOT_IN_TIME, AssertionUse, NotProvenError, Presented
 from clients.certificate import CertificateError
 from clients.client import Client
 
@@ -16,21 +16,27 @@ _BLANKS = re.compile(r"(?<!\\), +")
 Matches = Callable[[x509.Certificate, str], bool]
 
 
-def prove(client: Client | None, presented: Presented, now: int, _audiences: Collection[str]) -> AssertionUse | bool:
+def prove(client: Client | None, presented: Presented, now: int, _audiences: Collection[str]) -> AssertionUse | None:
     """Compare the registered name with the certificate's; only the proxy knows whether its chain is right."""
     certificate = presented.certificate
-    if client is None or certificate is None or not certificate.is_verified:
-        return False
+    if client is None or certificate is None:
+        raise NotProvenError(NO_CERTIFICATE)
+    if not certificate.is_verified:
+        raise NotProvenError("the proxy did not verify the certificate's chain")
     registered = [(name, client.metadata[name]) for name in NAMES if name in client.metadata]
-    try:
+    if len(registered) != 1:
         # RFC 8705 section 2.1.2: exactly one of them
-        return (
-            len(registered) == 1
-            and certificate.is_in_time(now)
-            and NAMES[registered[0][0]](certificate.parsed, str(registered[0][1]))
-        )
-    except CertificateError:
-        return False
+        raise NotProvenError(f"the client must be registered with exactly one of {' '.join(NAMES)}")
+    name, expected = registered[0]
+    try:
+        is_in_time, is_named = certificate.is_in_time(now), NAMES[name](certificate.parsed, str(expected))
+    except CertificateError as error:
+        raise NotProvenError(f"the certificate cannot be read: {error}") from None
+    if not is_in_time:
+        raise NotProvenError(NOT_IN_TIME)
+    if not is_named:
+        raise NotProvenError(f"the certificate does not have the registered {name}")
+    return None
 
 
 def parse_dn(text: str) -> x509.Name:

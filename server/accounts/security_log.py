@@ -85,6 +85,7 @@ UNSEEN = frozenset(
         Event.LOGOUT_NOTICE_FAILED,
         Event.TOKEN_EXCHANGED,
         Event.ASSERTION_ACCEPTED,
+        Event.ASSERTION_REFUSED,
     }
 )
 

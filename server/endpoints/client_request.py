@@ -21,6 +21,7 @@ from server.endpoints import client_proof
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
+from server.observability.logging import logger
 from server.protocol.errors import InvalidRequestError, OAuth2Error, TooManyRequestsError
 from server.protocol.request import HttpFacts, Parameters, form_parameters, query_parameters, refuse_repeated
 from server.protocol.response import Answer, error_answer, to_response
@@ -53,6 +54,7 @@ class ClientRefusedError(OAuth2Error):
 
     def __init__(self, problem: AuthenticationProblem) -> None:
         super().__init__(problem.description, status_code=problem.status, error=problem.error)
+        self.cause = problem.cause
         self._used_basic = problem.used_basic
 
     def get_headers(self) -> list[tuple[str, str]]:
@@ -89,7 +91,7 @@ async def handle(
         own = (services.settings.origin + request.scope["path"],) if is_own_audience else ()
         authenticated = _authenticate(services, client, presented, now, own)
     except ClientRefusedError as error:
-        return to_response(error_answer(await _count_failure(services, error, presented.unverified_client_id, context)))
+        return to_response(error_answer(await _count_failure(services, error, presented, context)))
     context = Context(context.request_id, context.address, context.user_agent, authenticated.client.client_id)
     http = HttpFacts.of(request, services.settings.origin + request.scope["path"])
     client_request = ClientRequest(services, parameters, authenticated, http, context, now)
@@ -146,12 +148,12 @@ def _authenticate(
 
 
 async def _count_failure(
-    services: Services, error: ClientRefusedError, client_id: str | None, context: Context
+    services: Services, error: ClientRefusedError, presented: Presented, context: Context
 ) -> OAuth2Error:
     """Count and audit a failed authentication; guessing is slowed down, the right secret still gets in (C035)."""
+    client_id, now = presented.unverified_client_id, services.clock.now()
     if client_id is None:
         return error
-    now = services.clock.now()
     is_known = services.registry.cached(client_id) is not None
 
     def work(db: Connection) -> int | None:
@@ -161,11 +163,27 @@ async def _count_failure(
             key = throttling.client_key(client_id, address) if is_known else throttling.unknown_client_key(address)
             throttled = throttling.reserve(db, [key], now)
         if throttled is None and is_known:
-            record(db, Event.CLIENT_AUTHENTICATION_FAILED, context, now=now, client_id=client_id, actor="anonymous")
+            _record_failure(db, error, client_id, presented.method, context, now)
         return None if throttled is None else throttled.retry_after
 
     retry_after = await services.database.run(work)
+    # The client is told no more than that it failed; why, only the operator may know.
+    log = logger().warning if is_known else logger().info
+    log(
+        "client authentication failed",
+        client=client_id,
+        method=presented.method,
+        cause=error.cause,
+        request_id=context.request_id,
+    )
     return error if retry_after is None else TooManyRequestsError(retry_after)
+
+
+def _record_failure(
+    db: Connection, error: ClientRefusedError, client_id: str, method: str, context: Context, now: int
+) -> None:
+    event, details = Event.CLIENT_AUTHENTICATION_FAILED, {"method": method, "cause": error.cause}
+    record(db, event, context, now=now, client_id=client_id, actor="anonymous", **details)
 
 
 def _run(db: Connection | None, request: ClientRequest, work: Work) -> Answer:
@@ -173,13 +191,16 @@ def _run(db: Connection | None, request: ClientRequest, work: Work) -> Answer:
     try:
         if assertion is not None and db is not None:
             # RFC 7523 section 3 rule 7: an assertion is good for one request
-            digest = opaque.digest(ASSERTION_KIND, f"{request.authenticated.client.client_id}\0{assertion.jti}")
+            client_id = request.authenticated.client.client_id
+            digest = opaque.digest(ASSERTION_KIND, f"{client_id}\0{assertion.jti}")
             is_first = one_time.consume_foreign(
                 db, ASSERTION_KIND, digest, now=request.now, expires_at=assertion.expires_at
             )
             if not is_first:
                 problem = AuthenticationProblem("invalid_client", "The client assertion was used before", 401, False)
-                raise ClientRefusedError(problem)
+                refused = ClientRefusedError(problem)
+                _record_failure(db, refused, client_id, request.authenticated.method, request.context, request.now)
+                raise refused
         return work(db, request)
     except OAuth2Error as error:
         return error_answer(error)

@@ -84,6 +84,7 @@ class Event(StrEnum):
     PING_FAILED = "ping.failed"
     TOKEN_EXCHANGED = "token.exchanged"
     ASSERTION_ACCEPTED = "assertion.accepted"
+    ASSERTION_REFUSED = "assertion.refused"
     KEY_GENERATED = "signing_key.generated"
     KEY_ACTIVATED = "signing_key.activated"
     KEY_RETIRED = "signing_key.retired"

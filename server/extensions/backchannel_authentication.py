@@ -94,7 +94,7 @@ def read(client: Client, parameters: Parameters, services: Services) -> Asked:
         raise InvalidRequestError("Exactly one hint must say who is asked")
     if parameters.get("scope") is None:
         raise InvalidRequestError("The scope is missing")
-    scopes = requested_scopes(parameters.get("scope"), client)
+    scopes = requested_scopes(parameters.get("scope"), client, services)
     if "openid" not in scopes:
         raise InvalidScopeError("The scope lacks openid")
     wanted = (parameters.get("acr_values") or "").split() or client.default_acr_values

@@ -56,7 +56,7 @@ def authorization_request(client: Client, parameters: Parameters, services: Serv
     draft.values = {
         "redirect_uri": services.settings.url(PATH),
         "response_type": DeviceCodeGrant.GRANT_TYPE,
-        "scopes": requested_scopes(parameters.get("scope"), client),
+        "scopes": requested_scopes(parameters.get("scope"), client, services),
         "prompt": frozenset({"consent"}),
         "max_age": client.default_max_age,
         "acr_values": tuple(value for value in client.default_acr_values if value in (AAL1, AAL2)),

@@ -77,7 +77,7 @@ def _validate(parameters: Parameters, client: Client, services: Services, draft:
         validate(parameters, client, services, draft)
     except UnprovenRequestError as error:
         # section 2.3: nobody is led anywhere, so the client itself is told
-        raise InvalidRequestError(error.message) from None
+        raise InvalidRequestError(error.description) from None
 
 
 async def take_pushed(draft: Draft, parameters: Parameters, client: Client, services: Services) -> Parameters:

@@ -111,8 +111,9 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
         if row["payload"]["redirect_uri"] != self.request.parameters.get("redirect_uri"):
             raise InvalidGrantError("The redirect_uri is not the one of the authorization request")
         authorization = authorizations.find_live(self.server.db, row["payload"]["authorization_id"], self.server.now)
-        details = {} if authorization is None else authorization["details"]
-        check_redemption(self.request, Redemption(self.GRANT_TYPE, row["payload"], details, self.client))
+        details, scope = ({}, "") if authorization is None else (authorization["details"], authorization["scope"])
+        redemption = Redemption(self.GRANT_TYPE, row["payload"], details, self.client)
+        check_redemption(self.request, redemption, scope.split())
         self.row = row
 
     def create_token_response(self) -> TokenResponse:

@@ -75,7 +75,7 @@ def _token_request(
     token_request = TokenRequest(db, services, client, Parameters({}), http, context, now)
     protocol_request = ProtocolRequest(http, token_request.parameters, context)
     protocol_request.token_request = token_request
-    check_redemption(protocol_request, Redemption(GRANT_TYPE, {}, request.details, client))
+    check_redemption(protocol_request, Redemption(GRANT_TYPE, {}, request.details, client), request.scopes)
     return token_request
 
 

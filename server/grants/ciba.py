@@ -178,7 +178,8 @@ class CibaGrant(BaseGrant, TokenEndpointMixin):
         if authorization is None:
             # The sign-in in which the person approved has ended, or the person was disabled.
             raise InvalidGrantError(_REFUSED)
-        check_redemption(self.request, Redemption(self.GRANT_TYPE, {}, authorization["details"], self.client))
+        redemption = Redemption(self.GRANT_TYPE, {}, authorization["details"], self.client)
+        check_redemption(self.request, redemption, authorization["scope"].split())
         self.row, self.authorization = row, authorization
 
     def _pace(self, row: Mapping[str, Any]) -> None:

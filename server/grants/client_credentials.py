@@ -3,7 +3,7 @@
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from server.grants.response import TokenResponse, lifetime_of, mint
+from server.grants.response import TokenResponse, check_scopes, lifetime_of, mint
 from server.protocol.checks import requested_scopes
 from server.protocol.errors import InvalidScopeError
 from server.tokens import access_token
@@ -24,11 +24,13 @@ class ClientCredentialsGrant(BaseGrant, TokenEndpointMixin):
     def validate_token_request(self) -> None:
         """Check the scope; public clients cannot be registered for this grant."""
         scope = self.request.parameters.get("scope")
-        scopes = requested_scopes(scope, self.client)
+        scopes = requested_scopes(scope, self.client, self.server.services)
         if scope is None:
             scopes = tuple(name for name in scopes if name not in PERSON_SCOPES)
         elif PERSON_SCOPES.intersection(scopes):
             raise InvalidScopeError("A requested scope needs a person who signs in")
+        else:
+            check_scopes(self.request.token_request, scopes)
         self.scopes = scopes
 
     def create_token_response(self) -> TokenResponse:

@@ -174,8 +174,9 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):
             self._pace(row["digest"])
             raise AuthorizationPendingError("The person has not decided yet")
         authorization = authorizations.find_live(db, row["payload"]["authorization_id"], now)
-        details = {} if authorization is None else authorization["details"]
-        check_redemption(self.request, Redemption(self.GRANT_TYPE, row["payload"], details, self.client))
+        details, scope = ({}, "") if authorization is None else (authorization["details"], authorization["scope"])
+        redemption = Redemption(self.GRANT_TYPE, row["payload"], details, self.client)
+        check_redemption(self.request, redemption, scope.split())
         self.row = row
 
     def _pace(self, digest: str) -> None:

@@ -25,7 +25,8 @@ from keys.jose import (
 from server.accounts.user import User
 from server.events.audit import record
 from server.events.names import Event
-from server.grants.response import TokenResponse, lifetime_of, mint, permitted_there
+from server.grants.response import TokenResponse, check_scopes, lifetime_of, mint, permitted_there
+from server.observability.logging import logger
 from server.protocol.checks import requested_scopes
 from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
 from server.protocol.token_issue import TokenRequest
@@ -58,9 +59,11 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):
         if assertion is None:
             raise InvalidRequestError("The assertion is missing")
         scope = self.request.parameters.get("scope")
-        self.scopes = requested_scopes(scope, self.client)
+        self.scopes = requested_scopes(scope, self.client, self.server.services)
         if scope is None:
             self.scopes = tuple(name for name in self.scopes if name not in NEEDS_SIGN_IN)
+        else:
+            check_scopes(self.request.token_request, self.scopes)
         if NEEDS_SIGN_IN.intersection(self.scopes):
             raise InvalidScopeError("A requested scope needs a person who signs in")
         issuer = self._issuer(assertion)
@@ -70,14 +73,28 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):
     def _issuer(self, assertion: str) -> Client:
         try:
             unverified_issuer = unverified_claims(assertion).get("iss")
-        except JoseError:
-            raise InvalidGrantError(_REFUSED) from None
+        except JoseError as error:
+            raise self._refused(error.reason) from None
         if unverified_issuer not in (self.client.client_id, *self.client.jwt_bearer_issuers):
-            raise InvalidGrantError(_REFUSED)
+            raise self._refused("iss is neither the client itself nor one of its jwt_bearer_issuers")
         issuer = clients.find_client(self.server.db, str(unverified_issuer))
         if issuer is None or issuer.disabled or not issuer.jwt_bearer_subjects:
-            raise InvalidGrantError(_REFUSED)
+            raise self._refused(f"{unverified_issuer} is no enabled client with jwt_bearer_subjects")
         return issuer
+
+    def _refused(self, cause: str) -> InvalidGrantError:
+        """Write down why, and return the error, which says no more to the client than that it is refused."""
+        context, now = self.request.context, self.server.now
+        record(
+            self.server.db,
+            Event.ASSERTION_REFUSED,
+            context,
+            now=now,
+            client_id=self.client.client_id,
+            cause=cause,
+        )
+        logger().warning("assertion refused", client=self.client.client_id, cause=cause, request_id=context.request_id)
+        return InvalidGrantError(_REFUSED)
 
     def _verified(self, assertion: str, issuer: Client) -> Mapping[str, Any]:
         """Return the claims of an assertion that is signed, for us, fresh and short-lived (section 3)."""
@@ -90,26 +107,29 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):
                 types=TYPES,
             )
             check_times(verified.claims, now=now)
-        except JoseError:
-            raise InvalidGrantError(_REFUSED) from None
-        claims = verified.claims
-        jti, ends = claims.get("jti"), claims["exp"]
-        # RFC 7523bis section 3: the issuer's name as one string, so that no other server can replay it here
-        is_for_us = claims.get("aud") == self.server.services.settings.issuer
-        is_short = ends <= now + MAX_LIFETIME_SECONDS + LEEWAY_SECONDS
-        has_jti = isinstance(jti, str) and 0 < len(jti) <= MAX_JTI_CHARACTERS
-        if not (is_for_us and is_short and has_jti and isinstance(claims.get("sub"), str)):
-            raise InvalidGrantError(_REFUSED)
+        except JoseError as error:
+            raise self._refused(error.reason) from None
+        claims, audience = verified.claims, self.server.services.settings.issuer
+        jti = claims.get("jti")
+        if claims.get("aud") != audience:
+            # RFC 7523bis section 3: the issuer's name as one string, so that no other server can replay it here
+            raise self._refused(f"aud is not {audience}, as one string")
+        if claims["exp"] > now + MAX_LIFETIME_SECONDS + LEEWAY_SECONDS:
+            raise self._refused(f"exp is more than {MAX_LIFETIME_SECONDS} seconds ahead")
+        if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
+            raise self._refused("jti is missing or too long")
+        if not isinstance(claims.get("sub"), str):
+            raise self._refused("sub is missing")
         return claims
 
     def _subject(self, issuer: Client) -> User:
         """Return the person, if the issuer may speak for them: by id, or for a role, or for anybody."""
         user = users.find_by_id(self.server.db, self.claims["sub"])
         if user is None or not user.is_active:
-            raise InvalidGrantError(_REFUSED)
+            raise self._refused("sub is no active person")
         names = {ANYBODY, f"user:{user.id}", *(f"role:{role}" for role in user.roles)}
         if not names.intersection(issuer.jwt_bearer_subjects):
-            raise InvalidGrantError(_REFUSED)
+            raise self._refused("the jwt_bearer_subjects of the issuer do not include the person")
         return user
 
     def create_token_response(self) -> TokenResponse:

@@ -46,7 +46,7 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
         self.token, self.row = token, row
         authorization = authorizations.find_live(self.server.db, row["authorization_id"], self.server.now)
         details = {} if authorization is None else authorization["details"]
-        check_redemption(self.request, Redemption(self.GRANT_TYPE, {}, details, self.client))
+        check_redemption(self.request, Redemption(self.GRANT_TYPE, {}, details, self.client), self.scopes)
 
     def create_token_response(self) -> TokenResponse:
         """Rotate, unless the client's profile has it otherwise, and mint; a late second use revokes the family."""

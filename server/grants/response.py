@@ -1,6 +1,6 @@
 """The token response that the grants about a person share: RFC 6749 section 5.1."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from clients.client import Client
 from server.accounts.user import User
 from server.protocol.authorization_server import AuthorizationServer
+from server.protocol.errors import InvalidScopeError
 from server.protocol.services import Services
 from server.protocol.signing import algorithm_for
 from server.protocol.token_issue import Redemption, TokenIssue, TokenRequest
@@ -24,12 +25,22 @@ def lifetime_of(client: Client, server: AuthorizationServer) -> int:
     return client.access_token_seconds or server.services.settings.access_token_seconds
 
 
-def check_redemption(request: Any, redemption: Redemption) -> None:
-    """Let every extension check a code or refresh token before it is used up."""
+def check_redemption(request: Any, redemption: Redemption, scopes: Collection[str]) -> None:
+    """Let every extension check a code or refresh token for some scopes before it is used up."""
     token_request: TokenRequest = request.token_request
     for extension in token_request.services.extensions:
         if extension.redemption_check is not None:
             extension.redemption_check(token_request, redemption)
+    check_scopes(token_request, scopes)
+
+
+def check_scopes(request: TokenRequest, scopes: Collection[str]) -> None:
+    """Refuse scopes of which none means anything at the audience: that nothing was granted, `scope` cannot say.
+
+    A response without the member says that all was granted (RFC 6749 section 5.1). Raises InvalidScopeError.
+    """
+    if scopes and not permitted_there(request, scopes):
+        raise InvalidScopeError("The resource knows none of the requested scopes")
 
 
 def mint(request: TokenRequest, claims: AccessTokenClaims, details: Mapping[str, Any], lifetime: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Reading `authorization_details` (RFC 9396), checking them against their types, and saying them in words."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 from clients.client import Client
 from keys.decoding import decode_json_object
 from server.protocol.errors import InvalidAuthorizationDetailsError
-from server.protocol.json_schema import is_valid
+from server.protocol.json_schema import problem_of
 from server.protocol.request import Parameters
 from server.protocol.services import Services
 
 NAME = "authorization_details"
 MAX_CHARACTERS = 8192
 MAX_OBJECTS = 20
+
+_SAYABLE = re.compile(r"[ -!#-\[\]-~]{1,500}")
 
 Details = list[dict[str, Any]]
 
@@ -49,10 +52,23 @@ def check(objects: Iterable[Mapping[str, Any]], client: Client, services: Servic
     """Refuse objects of a type that is unknown or not the client's, and those that are not as their type says (5)."""
     for item in objects:
         if not is_allowed(item, client, services):
-            raise InvalidAuthorizationDetailsError("A type of authorization_details is unknown or not for this client")
+            raise InvalidAuthorizationDetailsError(_refusal(item, services))
         schema = services.detail_types[item["type"]].schema
-        if not is_valid({name: value for name, value in item.items() if name != "type"}, schema):
-            raise InvalidAuthorizationDetailsError("The authorization_details are not as their type says")
+        problem = problem_of({name: value for name, value in item.items() if name != "type"}, schema)
+        if problem is not None:
+            text = f"The authorization_details are not as the type {item['type']} says: {problem}"
+            # Operators may name types and fields as they like; a description has few characters (RFC 6749 section 5.2).
+            is_sayable = _SAYABLE.fullmatch(text)
+            raise InvalidAuthorizationDetailsError(
+                text if is_sayable else "The authorization_details are not as their type says"
+            )
+
+
+def _refusal(item: Mapping[str, Any], services: Services) -> str:
+    """Say why a type is refused, with its name where it is one of ours, which discovery announces."""
+    if item["type"] in services.detail_types and _SAYABLE.fullmatch(item["type"]):
+        return f"The client is not registered for authorization_details of the type {item['type']}"
+    return "A type of authorization_details is unknown or not for this client"
 
 
 def is_allowed(item: Mapping[str, Any], client: Client, services: Services) -> bool:

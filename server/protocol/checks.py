@@ -73,9 +73,17 @@ def check_details(draft: Draft, parameters: Parameters, client: Client, services
 def prove_client(parameters: Parameters, client: Client | None) -> Client:
     """Refuse a request that does not name exactly one known client."""
     if "client_id" in parameters.repeated or parameters.get("client_id") is None:
-        raise UnprovenRequestError("invalid_request", _("The request does not say which application it comes from."))
+        raise UnprovenRequestError(
+            "invalid_request",
+            _("The request does not say which application it comes from."),
+            description="The client_id is missing or repeated",
+        )
     if client is None or client.disabled:
-        raise UnprovenRequestError("invalid_client", _("The application that sent you here is not registered."))
+        raise UnprovenRequestError(
+            "invalid_client",
+            _("The application that sent you here is not registered."),
+            description="The client is not registered",
+        )
     return client
 
 
@@ -83,12 +91,20 @@ def prove_redirect_uri(draft: Draft, parameters: Parameters, client: Client) -> 
     """Refuse a redirect URI that is not registered, letter for letter (RFC 9700 section 2.1)."""
     requested = parameters.get("redirect_uri")
     if "redirect_uri" in parameters.repeated:
-        raise UnprovenRequestError("invalid_request", _("The request names more than one address to return to."))
+        raise UnprovenRequestError(
+            "invalid_request",
+            _("The request names more than one address to return to."),
+            description="The redirect_uri is repeated",
+        )
     if requested is None:
         # OAuth 2.1 section 2.3.2 allows leaving it out where exactly one is registered; OpenID Connect never does.
         is_openid = "openid" in (parameters.get("scope") or "").split()
         if is_openid or len(client.redirect_uris) != 1:
-            raise UnprovenRequestError("invalid_request", _("The request does not say which address to return to."))
+            raise UnprovenRequestError(
+                "invalid_request",
+                _("The request does not say which address to return to."),
+                description="The redirect_uri is missing",
+            )
         draft.redirect_uri = client.redirect_uris[0]
         draft.values["has_redirect_uri"] = False
     elif matches(client.redirect_uris, requested):
@@ -97,6 +113,7 @@ def prove_redirect_uri(draft: Draft, parameters: Parameters, client: Client) -> 
         raise UnprovenRequestError(
             "invalid_request",
             _("The address to return to is not registered for the application that sent you here."),
+            description="The redirect_uri is not registered for this client, letter for letter",
         )
     draft.values["redirect_uri"] = draft.redirect_uri
 
@@ -160,20 +177,26 @@ def check_response_type(draft: Draft, parameters: Parameters, client: Client, se
     draft.values["response_type"] = response_type
 
 
-def check_scope(draft: Draft, parameters: Parameters, client: Client, _services: Services) -> None:
+def check_scope(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
     """Only scopes that the client is registered for (RFC 6749 section 3.3)."""
-    draft.values["scopes"] = requested_scopes(parameters.get("scope"), client)
+    draft.values["scopes"] = requested_scopes(parameters.get("scope"), client, services)
 
 
-def requested_scopes(scope: str | None, client: Client) -> tuple[str, ...]:
-    """Return the scopes asked for, each once, or the client's own where none is named. Raises InvalidScopeError."""
+def requested_scopes(scope: str | None, client: Client, services: Services) -> tuple[str, ...]:
+    """Return the scopes asked for, each once, or the client's own where none is named. Raises InvalidScopeError.
+
+    The error names a scope only where it is one of ours, which discovery announces: nothing is said back to a sender.
+    """
     if scope is None:
         return _default_scopes(client)
     names = tuple(dict.fromkeys(scope.split(" ")))
     if len(scope) > MAX_SCOPE_CHARACTERS or len(names) > MAX_SCOPES or "" in names:
         raise InvalidScopeError("The scope is malformed or too long")
-    if not client.scopes.issuperset(names):
-        raise InvalidScopeError("A requested scope is unknown or not allowed for this client")
+    refused = set(names) - client.scopes
+    if not refused <= services.scope_names():
+        raise InvalidScopeError("A requested scope is unknown")
+    if refused:
+        raise InvalidScopeError(f"The client is not registered for the scope {' '.join(sorted(refused))}")
     return names
 
 

@@ -53,12 +53,16 @@ __all__ = [
 
 
 class UnprovenRequestError(Exception):
-    """The client or its redirect URI is not proven, so the answer is our own page (RFC 9700 section 4.11.2)."""
+    """The client or its redirect URI is not proven, so the answer is our own page (RFC 9700 section 4.11.2).
 
-    def __init__(self, error: str, message: str) -> None:
-        super().__init__(message)
+    `message` is for the person, `description` for the client where it asks directly (RFC 9126 section 2.3).
+    """
+
+    def __init__(self, error: str, message: str, *, description: str) -> None:
+        super().__init__(description)
         self.error = error
         self.message = message
+        self.description = description
 
 
 class UnsupportedResponseTypeError(OAuth2Error):

@@ -73,23 +73,27 @@ def _is_served(keyword: str, value: object) -> bool:
     return keyword in ("type", "const", "items") or (keyword == "properties" and isinstance(value, dict))
 
 
-def is_valid(value: object, schema: Mapping[str, Any]) -> bool:
-    """Whether a JSON value is as the schema says. The schema has passed `check_schema`."""
-    named = _named_types(schema)
+def problem_of(value: object, schema: Mapping[str, Any], place: str = "") -> str | None:
+    """Return where a JSON value is not as the schema says, and why; None where it is.
+
+    The text holds names and limits of the schema, and nothing of the value. The schema has passed `check_schema`.
+    """
+    named, place_name = _named_types(schema), place or "the object"
     if named and not any(_TYPES[name](value) for name in named):
-        return False
-    if "enum" in schema and not any(_is_same(value, item) for item in schema["enum"]):
-        return False
-    if "const" in schema and not _is_same(value, schema["const"]):
-        return False
+        return f"{place_name} must be of type {' or '.join(named)}"
+    for keyword, permitted in (("enum", schema.get("enum", ())), ("const", [schema.get("const")])):
+        if keyword in schema and not any(_is_same(value, item) for item in permitted):
+            return f"{place_name} has a value that is not permitted"
     if isinstance(value, dict):
-        return _is_valid_object(value, schema)
+        return _problem_of_object(value, schema, place)
     if isinstance(value, list):
-        items = schema.get("items", {})
-        return _is_between(len(value), schema, "minItems", "maxItems") and all(is_valid(item, items) for item in value)
+        inner = (problem_of(item, schema.get("items", {}), f"{place}[{at}]") for at, item in enumerate(value))
+        return _problem_of_size(len(value), schema, ("minItems", "maxItems"), place_name) or next(
+            filter(None, inner), None
+        )
     if isinstance(value, str):
-        return _is_between(len(value), schema, "minLength", "maxLength")
-    return not _is_number(value) or _is_between(value, schema, "minimum", "maximum")  # type: ignore[arg-type]  # a number
+        return _problem_of_size(len(value), schema, ("minLength", "maxLength"), place_name)
+    return _problem_of_size(value, schema, ("minimum", "maximum"), place_name) if _is_number(value) else None  # type: ignore[arg-type]  # a number
 
 
 def _is_same(value: object, other: object) -> bool:
@@ -97,14 +101,20 @@ def _is_same(value: object, other: object) -> bool:
     return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
 
 
-def _is_between(size: float, schema: Mapping[str, Any], least: str, most: str) -> bool:
-    return bool(schema.get(least, size) <= size <= schema.get(most, size))
+def _problem_of_size(size: float, schema: Mapping[str, Any], limits: tuple[str, str], place: str) -> str | None:
+    least, most = limits
+    if schema.get(least, size) <= size <= schema.get(most, size):
+        return None
+    said = " and ".join(f"{name} {schema[name]}" for name in limits if name in schema)
+    return f"{place} is not within {said}"
 
 
-def _is_valid_object(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-    properties = schema.get("properties", {})
-    if not set(schema.get("required", ())) <= value.keys():
-        return False
+def _problem_of_object(value: Mapping[str, Any], schema: Mapping[str, Any], place: str) -> str | None:
+    properties, inside = schema.get("properties", {}), f"{place}." if place else ""
+    for name in schema.get("required", ()):
+        if name not in value:
+            return f"{inside}{name} is missing"
     if not schema.get("additionalProperties", False) and not value.keys() <= properties.keys():
-        return False
-    return all(is_valid(item, properties[name]) for name, item in value.items() if name in properties)
+        return f"{place or 'the object'} has a field that is not known"
+    problems = (problem_of(value[name], properties[name], inside + name) for name in properties if name in value)
+    return next(filter(None, problems), None)

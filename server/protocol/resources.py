@@ -29,7 +29,9 @@ def requested(parameters: Parameters, services: Services) -> tuple[str, ...]:
     """
     uris = tuple(dict.fromkeys(uri for uri in parameters.lists.get("resource", ()) if uri))
     if len(uris) > MAX_RESOURCES or not all(is_resource_uri(uri) for uri in uris):
-        raise InvalidTargetError("A resource is no absolute URI without a fragment, or there are too many")
+        raise InvalidTargetError(
+            f"A resource is no absolute URI without a fragment, or there are more than {MAX_RESOURCES}"
+        )
     if not all(is_known(uri, services) for uri in uris):
         raise InvalidTargetError("A resource is unknown")
     return uris
@@ -56,8 +58,10 @@ def may_ask(client: Client, uri: str, services: Services, *, by_itself: bool) ->
 
 def check_allowed(client: Client, uris: Iterable[str], services: Services, *, by_itself: bool) -> None:
     """Refuse resources that the client may not have tokens for. Raises InvalidTargetError."""
-    if not all(may_ask(client, uri, services, by_itself=by_itself) for uri in uris):
-        raise InvalidTargetError("A resource is not allowed for this client")
+    for uri in uris:
+        if not may_ask(client, uri, services, by_itself=by_itself):
+            # It is one of ours, which discovery announces; what is not is never said back to its sender.
+            raise InvalidTargetError(f"The resource {uri} is not allowed for this client")
 
 
 def foreign_scopes(services: Services, audience: Iterable[str]) -> frozenset[str]:

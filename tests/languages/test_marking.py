@@ -109,6 +109,8 @@ def _texts_in_code(source: str) -> Iterator[str]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             left_out.add(id(node.value))  # documentation
         is_marked = isinstance(node, ast.Call) and _name(node.func) in MARKS
+        if isinstance(node, ast.keyword) and node.arg == "description":
+            left_out.add(id(node.value))  # an `error_description`, for programs
         if is_marked or (isinstance(node, ast.Raise) and not _is_for_people(node)):
             left_out |= {id(inner) for inner in ast.walk(node)}
     constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in left_out)

@@ -145,6 +145,15 @@ async def test_client_credentials_give_registered_scopes_only(
         assert response.json()["error"] == "invalid_scope"
 
 
+async def test_a_refused_scope_is_named_only_where_it_is_one_of_ours(server: RunningServer) -> None:
+    """Section 5.2: who develops the client learns which; what we do not know is never said back."""
+    service = RelyingParty(server, "service", await server.add_service(scope="read:things"))
+    response = await service.post("/token", grant_type="client_credentials", scope="read:things profile")
+    assert response.json()["error_description"] == "The client is not registered for the scope profile"
+    response = await service.post("/token", grant_type="client_credentials", scope="read:things evil:scope")
+    assert response.json()["error_description"] == "A requested scope is unknown"
+
+
 def _basic(client_id: str, secret: str) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
 

@@ -155,6 +155,8 @@ async def test_scope_goes_beyond_neither_the_token_nor_the_client(
     assert await _problem(orders, token, scope="openid") == "invalid_scope", "the client has it not"
     assert await _problem(orders, token, scope="roles") == "invalid_scope"
     assert "scope" not in await _claims(rp, await _exchange(orders, token)), "what is left means nothing there"
+    token = (await rp.sign_in(person, resource=ORDERS, scope="openid orders:read"))["access_token"]
+    assert await _problem(orders, token, scope="orders:read") == "invalid_scope", "a lost scope is no success"
 
 
 async def test_a_token_of_somebody_else_is_worth_nothing(

@@ -170,6 +170,33 @@ async def test_the_scope_of_a_token_is_what_means_something_there(person: Person
     assert (await _claims(rp, response))["scope"] == scope
 
 
+async def test_scopes_that_mean_nothing_at_the_resource_are_not_silently_lost(person: Person, rp: RelyingParty) -> None:
+    """Section 2.2 with RFC 6749 section 5.1: a response without `scope` would say that all was granted."""
+    await person.visit(_url(rp, ORDERS, scope="stock:read"))
+    assert person.answer()["error"] == "invalid_scope"
+    code = await _code(person, rp, ORDERS, STOCK, scope="stock:read")
+    response = await _redeem(rp, code, ORDERS)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
+    response = await _redeem(rp, code, STOCK)
+    assert (await _claims(rp, response))["scope"] == "stock:read", "nothing was used up"
+    code = await _code(person, rp, ORDERS, STOCK, scope="openid offline_access orders:read stock:read")
+    refresh = (await _redeem(rp, code)).json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": refresh}
+    response = await _token(rp, ORDERS, **form, scope="stock:read")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
+    assert (await _claims(rp, await _token(rp, STOCK, **form, scope="stock:read")))["scope"] == "stock:read"
+
+
+async def test_a_service_is_told_when_its_scopes_mean_nothing_there(server: RunningServer) -> None:
+    """RFC 6749 section 5.1, without a person; who asks for no scope gets what there is."""
+    secret = await server.add_service("robot", scope="stock:read", resources=[ORDERS, STOCK])
+    robot = RelyingParty(server, "robot", secret)
+    response = await _token(robot, ORDERS, grant_type="client_credentials", scope="stock:read")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
+    response = await _token(robot, ORDERS, grant_type="client_credentials")
+    assert "scope" not in await _claims(robot, response)
+
+
 async def test_userinfo_takes_no_token_for_another_resource(person: Person, rp: RelyingParty) -> None:
     """RFC 9068 section 4: the audience is checked."""
     code = await _code(person, rp, ORDERS, rp.server.issuer)

@@ -181,6 +181,16 @@ async def test_the_checks_are_those_of_the_authorization_endpoint_and_the_client
         assert "evil" not in response.text
 
 
+async def test_the_client_is_told_in_words_of_the_protocol_what_is_wrong_with_its_redirect_uri(
+    rp: RelyingParty,
+) -> None:
+    """Section 2.3: nobody reads a page here, so the answer speaks to the client's developer."""
+    for redirect_uri, problem in ((None, "missing"), ("https://evil.example/cb", "not registered for this client")):
+        response = await push(rp, redirect_uri=redirect_uri)
+        assert response.json()["error"] == "invalid_request"
+        assert response.json()["error_description"].startswith(f"The redirect_uri is {problem}")
+
+
 async def test_the_client_authenticates_as_at_the_token_endpoint(server: RunningServer, rp: RelyingParty) -> None:
     """Section 2."""
     wrong = RelyingParty(server, "web", "wrong")

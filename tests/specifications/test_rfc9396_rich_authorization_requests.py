@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection
 
-from server.protocol.json_schema import SchemaError, check_schema, is_valid
+from server.protocol.json_schema import SchemaError, check_schema, problem_of
 from server.storage import authorization_detail_types, resources
 from server.storage.authorization_detail_types import DetailType
 from server.storage.resources import Resource
@@ -144,6 +144,37 @@ async def test_details_that_are_not_as_their_type_says_are_refused(person: Perso
         assert person.answer()["error"] == "invalid_authorization_details", details
 
 
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ({"type": "payment_initiation"}, "instructedAmount is missing"),
+        (_payment(instructedAmount={"currency": "EUR"}), "instructedAmount.amount is missing"),
+        (_payment(instructedAmount={"currency": "EURO", "amount": "1"}), "instructedAmount.currency is not within"),
+        (_payment(creditorName=7), "creditorName must be of type string"),
+        (_payment(actions=["initiate", "steal"]), "actions[1] has a value that is not permitted"),
+        (_payment(zzz="1"), "the object has a field that is not known"),
+    ],
+)
+async def test_the_error_says_which_field_is_wrong_and_never_what_was_sent(
+    person: Person, rp: RelyingParty, details: dict[str, Any], said: str
+) -> None:
+    """Section 5: who builds the request learns what to mend."""
+    await person.visit(rp.url(authorization_details=json.dumps([details])))
+    description = person.answer()["error_description"]
+    assert f"the type payment_initiation says: {said}" in description
+    assert not {"EURO", "steal", "zzz"} & set(description.replace(".", " ").split())
+
+
+async def test_a_field_that_no_description_can_name_gets_a_plain_answer(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 6749 section 5.2: an error description is printable ASCII."""
+    schema = {"type": "object", "properties": {"größe": {"type": "string"}}, "required": ["größe"]}
+    server.services.detail_types = {"payment_initiation": DetailType("payment_initiation", "", schema)}
+    await person.visit(rp.url(authorization_details='[{"type": "payment_initiation"}]'))
+    assert person.answer()["error_description"] == "The authorization_details are not as their type says"
+
+
 async def test_a_client_gets_only_types_it_is_registered_for(
     server: RunningServer, person: Person, rp: RelyingParty
 ) -> None:
@@ -276,5 +307,5 @@ def test_a_schema_with_a_keyword_that_nobody_checks_is_refused(schema: Any) -> N
 )
 def test_values_are_checked_as_json_schema_says(schema: dict[str, Any], right: list[Any], wrong: list[Any]) -> None:
     check_schema(schema)
-    assert all(is_valid(value, schema) for value in right)
-    assert not any(is_valid(value, schema) for value in wrong)
+    assert [problem_of(value, schema) for value in right] == [None] * len(right)
+    assert all(problem_of(value, schema) for value in wrong)

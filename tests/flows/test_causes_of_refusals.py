@@ -1,0 +1,126 @@
+"""Why a client was refused: the operator reads it in log and audit, the client does not (docs/operations.md)."""
+
+import secrets
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from clients.authentication.presented import ASSERTION_TYPE
+from server.events.names import Event
+from server.storage import audit
+from tests.clients.registered import JWKS
+from tests.keys.material import signer
+from tests.support.relying_party import RelyingParty
+from tests.support.server import RunningServer
+
+pytestmark = pytest.mark.parametrize("overrides", [{"log_level": "info"}], indirect=True)
+
+
+async def _cause(server: RunningServer, event: Event = Event.CLIENT_AUTHENTICATION_FAILED) -> dict[str, Any]:
+    rows = await server.run(lambda db: audit.list_rows(db, event=event.value))
+    details: dict[str, Any] = rows[0]["details"]
+    return details
+
+
+def _refused(response: httpx.Response) -> None:
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+    assert response.json()["error_description"] == "Client authentication failed"
+
+
+async def test_a_wrong_secret_and_another_method_have_different_causes_and_one_answer(server: RunningServer) -> None:
+    """RFC 6749 section 5.2: the client learns that it failed. A secret never gets into a log."""
+    secret = await server.add_service()
+    with capture_logs() as lines:
+        _refused(await RelyingParty(server, "service", "not-my-secret").post("/token", grant_type="client_credentials"))
+    line = next(line for line in lines if line["event"] == "client authentication failed")
+    assert (line["client"], line["method"], line["cause"]) == ("service", "client_secret_basic", "the secret is wrong")
+    assert line["request_id"]
+    assert "not-my-secret" not in str(lines)
+    assert await _cause(server) == {"method": "client_secret_basic", "cause": "the secret is wrong"}
+    async with server.http() as http:
+        form = {"grant_type": "client_credentials", "client_id": "service", "client_secret": secret}
+        _refused(await http.post("/token", data=form))
+    expected = "the request uses client_secret_post, and the client is registered for client_secret_basic"
+    assert (await _cause(server))["cause"] == expected
+
+
+async def test_an_unknown_client_is_in_the_log_alone(server: RunningServer) -> None:
+    """Whoever invents names fills no audit log."""
+    with capture_logs() as lines:
+        _refused(await RelyingParty(server, "nobody", "x").post("/token", grant_type="client_credentials"))
+    assert [line["cause"] for line in lines if "cause" in line] == ["the client is not registered"]
+    assert await server.run(lambda db: audit.list_rows(db, event=Event.CLIENT_AUTHENTICATION_FAILED.value)) == []
+
+
+async def test_a_disabled_client_is_said_to_be_disabled(server: RunningServer) -> None:
+    """Even where its secret is right."""
+    secret = await server.add_service()
+    await server.disable_client("service")
+    _refused(await RelyingParty(server, "service", secret).post("/token", grant_type="client_credentials"))
+    assert (await _cause(server))["cause"] == "the client is disabled"
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"aud": "https://other.example"}, "the assertion: aud is not"),
+        ({"iss": "another"}, "the assertion: iss and sub are not both the client_id"),
+        ({"exp": 1_790_000_000 + 4000}, "the assertion: exp is more than 300 seconds ahead"),
+        ({"exp": 1}, "the assertion: expired"),
+        ({"jti": ""}, "the assertion: jti is missing or too long"),
+    ],
+)
+async def test_what_is_wrong_with_an_assertion_is_written_down(
+    server: RunningServer, changes: dict[str, Any], cause: str
+) -> None:
+    """RFC 7523 section 3."""
+    _refused(await _assert(server, changes))
+    found = await _cause(server)
+    assert found["method"] == "private_key_jwt"
+    assert found["cause"].startswith(cause)
+
+
+async def test_a_signature_by_another_key_and_a_used_assertion_are_told_apart(server: RunningServer) -> None:
+    """RFC 7523 section 3 rules 7 and 9."""
+    _refused(await _assert(server, {}, number=2))
+    assert (await _cause(server))["cause"] == "the assertion: no key goes with its kid"
+    payload, other = [(await _signed(server, {})).rpartition(".") for _ in range(2)]
+    _refused(await _send(server, f"{payload[0]}.{other[2]}"))
+    assert (await _cause(server))["cause"].startswith("the assertion: a wrong signature")
+    once = {"jti": "once"}
+    assert (await _assert(server, once)).status_code == 200
+    response = await _assert(server, once)
+    assert response.json()["error_description"] == "The client assertion was used before"
+    assert (await _cause(server))["cause"] == "The client assertion was used before"
+
+
+async def test_a_refused_grant_assertion_has_its_cause_as_well(server: RunningServer) -> None:
+    """RFC 7523 section 3.1: the client is told invalid_grant."""
+    grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    secret = await server.add_service(grant_types=[grant], jwks=JWKS, jwt_bearer_subjects=["*"])
+    claims = {"iss": "service", "sub": "usr_nobody", "aud": server.issuer, "jti": "1", "exp": server.clock.now() + 60}
+    service, assertion = RelyingParty(server, "service", secret), signer().sign(claims, typ="JWT")
+    response = await service.post("/token", grant_type=grant, assertion=assertion)
+    assert response.json()["error"] == "invalid_grant"
+    assert await _cause(server, Event.ASSERTION_REFUSED) == {"cause": "sub is no active person"}
+
+
+async def _signed(server: RunningServer, changes: dict[str, Any], number: int = 1) -> str:
+    method = "private_key_jwt"
+    if server.services.registry.cached("service") is None:
+        await server.add_service(token_endpoint_auth_method=method, jwks=JWKS)
+    now = server.clock.now()
+    claims = {"iss": "service", "sub": "service", "aud": server.issuer, "jti": secrets.token_hex(), "exp": now + 60}
+    return signer(number=number).sign({**claims, **changes}, typ="client-authentication+jwt")
+
+
+async def _send(server: RunningServer, assertion: str) -> httpx.Response:
+    form = {"client_assertion": assertion, "client_assertion_type": ASSERTION_TYPE}
+    async with server.http() as http:
+        return await http.post("/token", data={"grant_type": "client_credentials", **form})
+
+
+async def _assert(server: RunningServer, changes: dict[str, Any], number: int = 1) -> httpx.Response:
+    return await _send(server, await _signed(server, changes, number))
