@@ -23,7 +23,7 @@ from clients.proof_metadata import problem_of_name, problem_of_proof
 from clients.redirect_uris import LOOPBACK_HOSTS, MAX_CHARACTERS, problem_of
 from clients.response_types import RESPONSE_TYPES, canonical_response_type, is_front_channel, words_of
 from clients.sector import SUBJECT_TYPES, problem_of_sector
-from keys.jose import SHARED_SECRET_ALGORITHM, SIGNING_ALGORITHMS, JoseError, import_client_jwks
+from keys.jose import FULLY_SPECIFIED, SHARED_SECRET_ALGORITHM, SIGNING_ALGORITHMS, JoseError, import_client_jwks
 from keys.jwe import CONTENT_ENCRYPTION, KEY_MANAGEMENT
 
 AUTH_METHODS = (
@@ -236,6 +236,15 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str, object], str]:
     return check
 
 
+def _signed_by_client(*further: str) -> Callable[[str, object], str]:
+    """Check the algorithm of what a client signs; the name of RFC 9864 is kept as the one it has here.
+
+    Verification takes both names. What we sign ourselves says EdDSA, and a client that registers Ed25519 expects that.
+    """
+    check = _one_of((*SIGNING_ALGORITHMS, *further))
+    return lambda name, value: check(name, FULLY_SPECIFIED.get(value, value) if isinstance(value, str) else value)
+
+
 def _seconds(limit: int, least: int = 0) -> Callable[[str, object], int]:
     def check(name: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= limit:
@@ -301,14 +310,14 @@ MEMBERS: dict[str, Callable[[str, Any], Any]] = {
     "response_types": _response_types,
     "response_modes": _some_of(RESPONSE_MODES),
     "token_endpoint_auth_method": _one_of(AUTH_METHODS),
-    "token_endpoint_auth_signing_alg": _one_of((*SIGNING_ALGORITHMS, SHARED_SECRET_ALGORITHM)),
+    "token_endpoint_auth_signing_alg": _signed_by_client(SHARED_SECRET_ALGORITHM),
     "id_token_signed_response_alg": _one_of(SIGNING_ALGORITHMS),
     "authorization_signed_response_alg": _one_of(SIGNING_ALGORITHMS),
     "userinfo_signed_response_alg": _one_of(SIGNING_ALGORITHMS),
     "introspection_signed_response_alg": _one_of(SIGNING_ALGORITHMS),
     **dict.fromkeys(ALGORITHM_MEMBERS, _one_of(KEY_MANAGEMENT)),
     **dict.fromkeys(CONTENT_MEMBERS, _one_of(CONTENT_ENCRYPTION)),
-    "request_object_signing_alg": _one_of(SIGNING_ALGORITHMS),
+    "request_object_signing_alg": _signed_by_client(),
     "request_object_encryption_alg": _one_of(KEY_MANAGEMENT),
     "request_object_encryption_enc": _one_of(CONTENT_ENCRYPTION),
     "request_uris": _request_uris,
@@ -349,7 +358,7 @@ MEMBERS: dict[str, Callable[[str, Any], Any]] = {
     "frontchannel_logout_session_required": _boolean,
     DELIVERY_MODE: _one_of(DELIVERY_MODES),
     NOTIFICATION_ENDPOINT: _url_without_fragment,
-    SIGNING_ALG: _one_of(SIGNING_ALGORITHMS),
+    SIGNING_ALG: _signed_by_client(),
     USER_CODE: _boolean,
     "may_introspect": _boolean,
     "jwt_bearer_subjects": _subjects,

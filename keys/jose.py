@@ -37,7 +37,7 @@ Key = RSAKey | ECKey | OKPKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 _KEY_ALGORITHMS: dict[str, tuple[str, ...]] = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA",)}
-_FULLY_SPECIFIED = {"Ed25519": "EdDSA"}
+FULLY_SPECIFIED = {"Ed25519": "EdDSA"}
 """RFC 9864 section 2.2: new names of algorithms known before; newer libraries write them in what they sign."""
 _CURVES = {"RSA": None, "EC": "P-256", "OKP": "Ed25519"}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
@@ -236,7 +236,7 @@ def _check_header(
 def _algorithm_of(parameters: Mapping[str, Any]) -> object:
     """Return the `alg` of a header or key, by the name that it has here."""
     algorithm = parameters.get("alg")
-    return _FULLY_SPECIFIED.get(algorithm, algorithm) if isinstance(algorithm, str) else algorithm
+    return FULLY_SPECIFIED.get(algorithm, algorithm) if isinstance(algorithm, str) else algorithm
 
 
 def _bare_type(typ: str) -> str:

@@ -15,6 +15,7 @@ from server.accounts.passwords import PasswordHasher
 from server.accounts.places import PlaceDatabaseError, Places
 from server.background import Background
 from server.clock import Clock, SystemClock
+from server.configured_database import database_of
 from server.endpoints import metadata
 from server.errors import HANDLERS, internal_error
 from server.extensions import EXTENSIONS
@@ -37,7 +38,7 @@ from server.root_key import sealer_of
 from server.routes import build, endpoints_of
 from server.settings import Settings, SettingsError, load
 from server.storage import clients, migrations
-from server.storage.database import Database, open_database
+from server.storage.database import Database
 from server.tokens.key_ring import KeyRing
 
 GRANTS: tuple[type[Any], ...] = (AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant)
@@ -58,16 +59,6 @@ class DatabaseClients:
         client = await self._database.read(lambda db: clients.find_client(db, client_id))
         is_of_document = client is not None and client.is_unverified and is_document_url(client_id, allow_loopback=True)
         return None if is_of_document and not self._has_documents else client
-
-
-def database_of(settings: Settings, *, is_server: bool) -> Database:
-    """Open the configured database."""
-    return open_database(
-        sqlite_path=settings.sqlite_path if settings.is_sqlite else None,
-        url=settings.database_url,
-        pool_size=settings.database_pool_size,
-        is_server=is_server,
-    )
 
 
 def _places(settings: Settings) -> Places:

@@ -1,5 +1,6 @@
 """The documentation says what is there, all of it, and nothing else."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from clients.metadata import MEMBERS, InvalidClientMetadata, validate
+from clients.self_registration import is_own
 from scripts.command_line_reference import reference
 from server.cli import app
 from server.events.names import Event
@@ -74,6 +77,53 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert rows[f"OSTIARY_{name.upper()}"].strip().strip("`") == _as_text(field.default), name
 
 
+def _client_members() -> dict[str, list[str]]:
+    """Return the cells behind each member in the tables of docs/client-metadata.md."""
+    rows = re.findall(r"^\| `(\w+)` \|(.+)\|$", _text(ROOT / "docs/client-metadata.md"), re.MULTILINE)
+    assert len({name for name, _ in rows}) == len(rows)
+    return {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
+
+
+def test_every_client_metadata_member_is_documented_with_who_may_set_it() -> None:
+    members = _client_members()
+    assert set(members) == set(MEMBERS)
+    assert {name: cells[-1] for name, cells in members.items()} == {
+        name: "client" if is_own(name) else "operator" for name in MEMBERS
+    }
+
+
+def _choices(name: str) -> set[str]:
+    """Return the values that a member may have, where these are a few: the refusal of another one tells them."""
+    for wrong in ("?", ["?"]):
+        try:
+            MEMBERS[name](name, wrong)
+        except InvalidClientMetadata as refused:
+            listed = re.fullmatch(rf"{name} (?:must be one of|may hold only) (.+)", refused.description)
+            if listed is not None:
+                return set(listed[1].split(", "))
+    return set()
+
+
+CHOICES = {name: choices for name in MEMBERS if (choices := _choices(name))}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_values_of_a_client_metadata_member_are_documented(name: str) -> None:
+    values = _client_members()[name][0]
+    same = re.findall(r"^\| (\*[\w ]+\*) \|(.+)\|$", _text(ROOT / "docs/client-metadata.md"), re.MULTILINE)
+    for word, those in same:
+        values = values.replace(word, those)
+    assert set(re.findall(r"`([^`]+)`", values)) == CHOICES[name]
+
+
+def test_the_defaults_of_client_metadata_are_documented() -> None:
+    given = {"redirect_uris": ["https://client.example/cb"]}
+    filled_in = {name: value for name, value in validate(given).items() if name not in given}
+    for name, value in filled_in.items():
+        default = " ".join(value) if isinstance(value, list) else value
+        assert _client_members()[name][1].startswith(f"`{default}`"), name
+
+
 def test_every_command_is_documented() -> None:
     assert _text(ROOT / "docs/command-line.md") == reference(), (
         "run: .venv/bin/python -m scripts.command_line_reference"
@@ -117,6 +167,20 @@ def test_every_test_that_the_certification_plans_name_exists() -> None:
     for file, name in re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", _text(ROOT / "docs/certification.md")):
         source = _text(ROOT / "tests/specifications" / file)
         assert f"def {name}" in source, f"{file}::{name}"
+
+
+@pytest.mark.slow
+def test_the_bank_of_the_profiles_can_be_registered_as_it_stands(serve: Serve, tmp_path: Path) -> None:
+    text = _text(ROOT / "docs/client-profiles.md")
+    algorithms = re.findall(r'set `OSTIARY_SIGNING_ALGORITHMS="([\w ]+)"`', text)
+    server = serve(signing_algorithms=algorithms[0])
+    (script,) = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=server.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["security_profile"] == "fapi2"
 
 
 def _tour() -> Iterator[str]:

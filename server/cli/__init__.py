@@ -3,53 +3,83 @@
 Exit codes: 0 done, 1 refused (one line on standard error says what and how to mend it), 2 wrong usage.
 """
 
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from server.cli import (
-    audit,
-    authorization_detail,
-    client,
-    database,
-    doctor,
-    invitation,
-    key,
-    mail,
-    organization,
-    resource,
-    role,
-    scope,
-    serve,
-    settings,
-    token,
-    user,
-)
+NOUNS: Mapping[str, str] = {
+    "serve": "serve",
+    "doctor": "doctor",
+    "settings": "settings",
+    "db": "database",
+    "user": "user",
+    "invitation": "invitation",
+    "role": "role",
+    "organization": "organization",
+    "client": "client",
+    "scope": "scope",
+    "resource": "resource",
+    "detail": "authorization_detail",
+    "token": "token",
+    "key": "key",
+    "mail": "mail",
+    "audit": "audit",
+}
+"""What follows `ostiary`, and the module beside this one that answers to it."""
+
+
+class Commands(dict[str, Any]):
+    """Imports a noun when it is asked for: each needs another part of the server, and nobody waits for the rest."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(NOUNS))
+
+    def __getitem__(self, noun: str) -> Any:
+        """Return the command of a noun."""
+        found = super().__getitem__(noun)
+        if found is None:
+            self[noun] = found = _command_of(noun, import_module(f"server.cli.{NOUNS[noun]}"))
+        return found
+
+    def get(self, noun: str, default: Any = None) -> Any:
+        """Return the command of a noun, if it is one."""
+        return self[noun] if noun in self else default  # noqa: SIM401  it would call itself
+
+    def items(self) -> Any:
+        """Return all of them, for the help text."""
+        return [(noun, self[noun]) for noun in self]
+
+
+def _command_of(noun: str, module: Any) -> Any:
+    if hasattr(module, "app"):
+        group = typer.main.get_group(module.app)
+        group.name = noun
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(noun)(getattr(module, noun))
+    return typer.main.get_command(alone)
+
+
+class Group(TyperGroup):
+    """All nouns."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
+
 
 app = typer.Typer(
     name="ostiary",
+    cls=Group,
     help="Ostiary, an OAuth 2 and OpenID Connect authorization server.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("doctor")(doctor.doctor)
-app.command("settings")(settings.settings)
-app.add_typer(database.app, name="db")
-app.add_typer(user.app, name="user")
-app.add_typer(invitation.app, name="invitation")
-app.add_typer(role.app, name="role")
-app.add_typer(organization.app, name="organization")
-app.add_typer(client.app, name="client")
-app.add_typer(scope.app, name="scope")
-app.add_typer(resource.app, name="resource")
-app.add_typer(authorization_detail.app, name="detail")
-app.add_typer(token.app, name="token")
-app.add_typer(key.app, name="key")
-app.add_typer(mail.app, name="mail")
-app.add_typer(audit.app, name="audit")
 
 
 def _print_version(*, is_asked: bool) -> None:

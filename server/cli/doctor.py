@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 from clients.client import Client
 from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, KeyUse, SigningKey
-from server.app import database_of
 from server.cli.running import Json, loaded, missing_database, now, print_json
+from server.configured_database import database_of
 from server.mail.outbox import TOPIC
 from server.mail.outgoing import MailError
 from server.mail.transport import transport_for

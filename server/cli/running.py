@@ -13,8 +13,8 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from keys.sealing import Sealer, SealError
-from server.app import database_of
 from server.clock import SystemClock
+from server.configured_database import database_of
 from server.root_key import sealer_of
 from server.settings import Loaded, Settings, SettingsError, load
 from server.storage import migrations

@@ -16,9 +16,10 @@ from keys.sealing import Sealer, SealError
 from server.accounts import roles
 from server.accounts.credentials import create_password_link
 from server.accounts.registration import register
-from server.app import create_app, database_of, ensure_migrated
+from server.app import create_app, ensure_migrated
 from server.cli import conformance, conformance_plans
 from server.cli.running import loaded, now, refuse, say, sealer, warn_of_unknown
+from server.configured_database import database_of
 from server.events.context import CLI
 from server.middleware.deadline import BoundedConfig
 from server.pages.set_password import PATH as SET_PASSWORD_PATH

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from keys.sealing import Sealer, parse_root_keys
-from server.app import database_of
+from server.configured_database import database_of
 from server.settings import Settings
 from server.storage import signing_keys
 from tests.attacks.conftest import reach

@@ -17,8 +17,8 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from keys.sealing import generate_root_key
-from server.app import database_of
 from server.cli import app
+from server.configured_database import database_of
 from tests.cli.conftest import CommandLine
 from tests.conftest import SettingsFor
 

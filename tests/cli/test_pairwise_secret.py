@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from keys.sealing import generate_root_key
-from server.app import database_of
+from server.configured_database import database_of
 from server.root_key import sealer_of
 from server.tokens import subjects
 from tests.cli.conftest import CommandLine

@@ -134,6 +134,23 @@ def test_unknown_members_are_left_out() -> None:
     assert validate({**LEAST, **unknown, **more}) == validate(LEAST)
 
 
+def test_ed25519_is_another_name_for_eddsa_where_the_client_signs() -> None:
+    """RFC 9864 section 2.2."""
+    ours = (
+        "token_endpoint_auth_signing_alg",
+        "request_object_signing_alg",
+        "backchannel_authentication_request_signing_alg",
+    )
+    given = {**WITH_KEYS, "jwks": JWKS, **dict.fromkeys(ours, "Ed25519")}
+    assert {name: validate(given)[name] for name in ours} == dict.fromkeys(ours, "EdDSA")
+
+
+@pytest.mark.parametrize("answer", ["id_token", "userinfo", "authorization", "introspection"])
+def test_ed25519_is_refused_where_the_server_would_sign_eddsa(answer: str) -> None:
+    """RFC 9864 section 2.2: a client that names Ed25519 need not know the older name."""
+    assert "must be one of" in refused({**LEAST, f"{answer}_signed_response_alg": "Ed25519"})
+
+
 def test_null_is_the_same_as_left_out() -> None:
     """RFC 7591 section 2."""
     assert validate({**dict.fromkeys(MEMBERS), **LEAST, "client_name#de": None}) == validate(LEAST)

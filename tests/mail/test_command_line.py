@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keys.sealing import generate_root_key
-from server.app import database_of
+from server.configured_database import database_of
 from server.mail.outbox import Mail, enqueue
 from server.root_key import sealer_of
 from server.settings import Settings

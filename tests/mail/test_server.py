@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
-from server.app import database_of
+from server.configured_database import database_of
 from server.mail.outbox import TOPIC, Mail, enqueue
 from server.root_key import sealer_of
 from server.settings import Settings

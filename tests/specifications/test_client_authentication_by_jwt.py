@@ -17,6 +17,7 @@ from clients.authentication.presented import ASSERTION_TYPE
 from server.outbound.client_keys import DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS, ClientKeys, lifetime
 from server.storage import clients
 from tests.conftest import SettingsFor
+from tests.keys.material import jws, key_pair
 from tests.support.process import ServerProcess
 from tests.support.prover import Prover, segment
 from tests.support.server import RunningServer
@@ -146,6 +147,18 @@ async def test_a_client_with_a_public_key_is_not_proven_by_an_hmac_under_that_ke
     await server.add_service(token_endpoint_auth_method=METHOD_KEY, jwks={"keys": [prover.jwk]})
     for text in (json.dumps(prover.jwk), prover.jwk["n"], ""):
         await assert_refused(server, signed(text, claims_of(server)))
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519"])
+async def test_a_client_that_registered_ed25519_may_write_either_name(server: RunningServer, algorithm: str) -> None:
+    """RFC 9864 section 2.2."""
+    metadata: dict[str, Any] = {**SERVICE, "token_endpoint_auth_method": METHOD_KEY}
+    pair = key_pair("EdDSA")
+    metadata |= {"jwks": {"keys": [pair.public_jwk]}, "token_endpoint_auth_signing_alg": "Ed25519"}
+    await server.add_service(**metadata)
+    response = await authenticate(server, jws({"alg": algorithm, "kid": pair.kid}, claims_of(server), "EdDSA"))
+    assert response.status_code == 200, response.text
+    await assert_refused(server, jws({"alg": "ES256", "kid": pair.kid}, claims_of(server), "ES256"))
 
 
 async def test_an_old_secret_works_until_its_end(server: RunningServer) -> None:
