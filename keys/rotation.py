@@ -66,13 +66,23 @@ def plan(keys: Sequence[SigningKey], now: int, policy: RotationPolicy) -> list[C
     for algorithm in policy.algorithms:
         changes += _plan_algorithm(keys, algorithm, now, policy)
     for key in keys:
-        if key.algorithm not in policy.algorithms and key.state is KeyState.ACTIVE:
-            changes.append(Retire(key.kid, now + policy.retain_seconds))
-        elif (key.algorithm not in policy.algorithms and key.state is KeyState.NEXT) or (
-            key.state is KeyState.RETIRING and key.remove_at is not None and key.remove_at <= now
-        ):
+        if key.algorithm not in policy.algorithms:
+            changes += _plan_foreign(key, now, policy)
+        if key.state is KeyState.RETIRING and key.remove_at is not None and key.remove_at <= now:
             changes.append(Remove(key.kid))
     return changes
+
+
+def _plan_foreign(key: SigningKey, now: int, policy: RotationPolicy) -> list[Change]:
+    """Let a key of an algorithm that we do not use end with its term, and never before.
+
+    We sign nothing with it, but another node may: one that was configured before us, or after us.
+    """
+    began_at = key.activate_at if key.activated_at is None else key.activated_at
+    is_over = began_at + policy.rotation_seconds <= now
+    if key.state is KeyState.ACTIVE and is_over:
+        return [Retire(key.kid, now + policy.retain_seconds)]
+    return [Remove(key.kid)] if key.state is KeyState.NEXT and is_over else []
 
 
 def plan_manual(keys: Sequence[SigningKey], now: int, policy: RotationPolicy, *, immediately: bool) -> list[Change]:

@@ -127,12 +127,14 @@ def test_a_retired_key_is_removed_at_its_time(keys: Keys) -> None:
     assert keys.run(gone) == [Remove(old.kid)]
 
 
-def test_an_algorithm_that_is_no_longer_configured_retires() -> None:
+def test_a_key_of_an_algorithm_that_is_no_longer_configured_ends_with_its_term() -> None:
     keys = Keys()
     keys.run(NOW, BOTH)
-    old = keys.active("ES256")
-    assert keys.run(NOW + 1, POLICY) == [Retire(old.kid, NOW + 1 + 30 * DAY)]
-    assert keys.run(NOW + 1 + 30 * DAY, POLICY) == [Remove(old.kid)]
+    old, over = keys.active("ES256"), NOW + 90 * DAY
+    keys.run(over - 1, POLICY)
+    assert keys.active("ES256") == old
+    assert Retire(old.kid, over + 30 * DAY) in keys.run(over, POLICY)
+    assert Remove(old.kid) in keys.run(over + 30 * DAY, POLICY)
 
 
 def test_a_key_that_waited_for_an_algorithm_that_is_gone_is_removed() -> None:
@@ -140,15 +142,29 @@ def test_a_key_that_waited_for_an_algorithm_that_is_gone_is_removed() -> None:
     keys.run(NOW, BOTH)
     keys.rotate(NOW, BOTH, immediately=False)
     (waiting,) = keys.in_state(KeyState.NEXT, "ES256")
-    assert Remove(waiting.kid) in keys.run(NOW + 1, POLICY)
+    keys.run(NOW + 1, POLICY)
+    assert keys.in_state(KeyState.NEXT, "ES256") == [waiting], "a node that has the algorithm may wait for it"
+    assert Remove(waiting.kid) in keys.run(NOW + 360 + 90 * DAY, POLICY)
 
 
-def test_an_algorithm_that_comes_back_gets_a_new_key() -> None:
+def test_nodes_that_disagree_about_algorithms_leave_each_other_their_keys() -> None:
+    """While servers restart one after the other with another list."""
+    keys = Keys()
+    keys.run(NOW, POLICY)
+    keys.run(NOW + 1, BOTH)
+    theirs = keys.active("ES256")
+    for second in range(2, 200, 2):
+        assert keys.run(NOW + second, POLICY) == []
+        assert keys.run(NOW + second + 1, BOTH) == []
+    assert keys.active("ES256") == theirs
+
+
+def test_an_algorithm_that_comes_back_late_gets_a_new_key() -> None:
     keys = Keys()
     keys.run(NOW, BOTH)
-    old = keys.active("ES256")
-    keys.run(NOW + 1, POLICY)
-    assert keys.run(NOW + 2, BOTH) == [Generate("ES256", NOW + 2, activate_now=True)]
+    old, late = keys.active("ES256"), NOW + 90 * DAY
+    keys.run(late, POLICY)
+    assert Generate("ES256", late + 1, activate_now=True) in keys.run(late + 1, BOTH)
     assert keys.rows[old.kid].state is KeyState.RETIRING
 
 
