@@ -11,17 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
-from server.languages import Language, Languages, Message, given_names
+from server.languages import Language, Languages, given_names
 from server.languages import Message as _
 from server.languages.language import CATALOGUES
+from server.languages.templates import DIRECTORY, environment_of
 from server.mail.outbox import Mail
 from server.mail.outgoing import MailError, Outgoing
 from server.mail.transport import sender_of
 from server.settings import Settings
 
-DIRECTORY = Path(__file__).resolve().parents[2] / "templates"
 MAX_NAME_LENGTH = 60
 FOREIGN = frozenset({"name", "inviter", "device"})
 """Values that strangers choose, in mails to addresses that they may have typed in for somebody else."""
@@ -95,32 +95,18 @@ class MailRenderer:
 
     def _environment(self, language: Language) -> Environment:
         if language.tag not in self._environments:
-            self._environments[language.tag] = self._make_environment(language)
+            self._environments[language.tag] = environment_of(
+                language,
+                self._directory,
+                brand_name=_one_line(self._settings.brand_name),
+                brand_color=self._settings.brand_color,
+                support_url=self._settings.support_url,
+                site=self._settings.origin.partition("://")[2],
+                account_url=self._settings.url("/account"),
+                moment=language.moment,
+                say=language.say,
+            )
         return self._environments[language.tag]
-
-    def _make_environment(self, language: Language) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(self._directory),
-            # only for .html: text must not show &amp;
-            autoescape=select_autoescape(enabled_extensions=("html",), default=False),
-            undefined=StrictUndefined,
-            extensions=["jinja2.ext.i18n"],
-            finalize=lambda value: language.say(value) if isinstance(value, Message) else value,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-        environment.globals.update(
-            brand_name=_one_line(self._settings.brand_name),
-            brand_color=self._settings.brand_color,
-            support_url=self._settings.support_url,
-            site=self._settings.origin.partition("://")[2],
-            account_url=self._settings.url("/account"),
-            language=language,
-            moment=language.moment,
-            say=language.say,
-        )
-        return environment
 
 
 def _harmless(text: str) -> str:

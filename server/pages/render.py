@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from starlette.responses import HTMLResponse
 
-from server.languages import Language, Languages, Message
+from server.languages import Language, Languages
 from server.languages.language import CATALOGUES
+from server.languages.templates import DIRECTORY, environment_of
 from server.settings import Settings
 
-DIRECTORY = Path(__file__).resolve().parents[2] / "templates"
 LIGHT, DARK = "#ffffff", "#101418"
 _LUMINANCE_THRESHOLD = 0.36
 
@@ -40,23 +40,8 @@ class Renderer:
         self._environments = {language.tag: self._environment(language) for language in self.languages}
 
     def _environment(self, language: Language) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(self._directory),
-            autoescape=select_autoescape(default=True, default_for_string=True),
-            undefined=StrictUndefined,
-            extensions=["jinja2.ext.i18n"],
-            finalize=lambda value: language.say(value) if isinstance(value, Message) else value,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-        environment.globals.update(
-            brand=Brand(self._settings.brand_name, self._logo(), self._settings.support_url or None),
-            language=language,
-            static=self.static,
-            url=self.url,
-        )
-        return environment
+        brand = Brand(self._settings.brand_name, self._logo(), self._settings.support_url or None)
+        return environment_of(language, self._directory, brand=brand, static=self.static, url=self.url)
 
     def _logo(self) -> str | None:
         return self._settings.brand_logo_url or None

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from server.languages import Languages
+from server.languages.templates import DIRECTORY
 from server.mail.outbox import Mail
 from server.mail.outgoing import MailError, Outgoing
-from server.mail.rendering import DIRECTORY, MailRenderer
+from server.mail.rendering import MailRenderer
 from server.pages.devices import describe
 from server.settings import Settings
 
