@@ -19,6 +19,7 @@ from server.accounts.user import User, find, find_by_login
 from server.endpoints.client_request import ClientRequest, handle
 from server.grants import ciba
 from server.grants.ciba import Asked, CibaGrant
+from server.grants.decision import POLL_INTERVAL_SECONDS
 from server.protocol import backchannel_prompts, backchannel_signature
 from server.protocol.authorization_request import BACKCHANNEL_MODE, AuthorizationRequest, Draft
 from server.protocol.backchannel_signature import HINTS, Signed
@@ -85,7 +86,7 @@ def _begin(db: Connection | None, request: ClientRequest, signed: Signed) -> Ans
     auth_req_id = ciba.begin(db, services, client, asked, user, context=request.context, now=now)
     if user is not None:
         backchannel_prompts.tell(db, services, client, user, expires_at=now + asked.seconds, now=now)
-    return Answer(200, {"auth_req_id": auth_req_id, "expires_in": asked.seconds, "interval": ciba.INTERVAL_SECONDS})
+    return Answer(200, {"auth_req_id": auth_req_id, "expires_in": asked.seconds, "interval": POLL_INTERVAL_SECONDS})
 
 
 def read(client: Client, parameters: Parameters, services: Services) -> Asked:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from clients.client import Client
 from server.endpoints.client_request import ClientRequest, handle
 from server.grants import device_code
+from server.grants.decision import POLL_INTERVAL_SECONDS
 from server.grants.device_code import DeviceCodeGrant, shown
 from server.protocol.authorization_request import DEVICE_MODE, AuthorizationRequest, Draft
 from server.protocol.checks import check_details, requested_scopes
@@ -45,7 +46,7 @@ def _begin(db: Connection | None, request: ClientRequest) -> Answer:
         "verification_uri": uri,
         "verification_uri_complete": f"{uri}?user_code={user_code}",
         "expires_in": device_code.LIFETIME_SECONDS,
-        "interval": device_code.INTERVAL_SECONDS,
+        "interval": POLL_INTERVAL_SECONDS,
     }
     return Answer(200, body)
 

@@ -7,46 +7,23 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from sqlalchemy import Connection
 
 from clients.client import Client
-from server.accounts.sessions import Session
-from server.accounts.user import User
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
-from server.grants.response import TokenResponse, check_redemption, for_person
+from server.grants.decision import first_tokens
+from server.grants.response import TokenResponse, check_redemption
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import InvalidGrantError, InvalidRequestError
 from server.protocol.services import Services
 from server.protocol.token_issue import Redemption
 from server.storage import authorizations, one_time, users
-from server.tokens import opaque, refresh_token
+from server.tokens import opaque
 
 KIND = "authorization_code"
 PREFIX = "oac_"
 REPLAY_MEMORY_SECONDS = 86_400
 """A used code stays known this long, so that a replay revokes what it gave (RFC 9700 section 4.5)."""
 _REFUSED = "The authorization code is not valid, has expired, or was used"
-
-
-def authorize(
-    db: Connection, request: AuthorizationRequest, user: User, session: Session, *, now: int, expires_at: int
-) -> Mapping[str, Any]:
-    """Store the decision behind everything that an answer holds, and return it."""
-    authorization = {
-        "id": opaque.new_identifier("aut_"),
-        "user_id": user.id,
-        "client_id": request.client_id,
-        "session_id": session.id,
-        "scope": " ".join(request.scopes),
-        "claims": request.claims,
-        "details": request.details,
-        "auth_time": session.authenticated_at,
-        "acr": session.acr,
-        "amr": list(session.amr),
-        "created_at": now,
-        "expires_at": expires_at,
-    }
-    authorizations.add(db, authorization)
-    return authorization
 
 
 def issue_code(
@@ -127,16 +104,7 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
         if authorization is None or user is None:
             raise InvalidGrantError(_REFUSED)
         self._record(Event.CODE_REDEEMED, authorization_id)
-        return for_person(
-            self.server,
-            self.request.token_request,
-            self.client,
-            user,
-            authorization,
-            tuple(authorization["scope"].split()),
-            nonce=self.row["payload"]["nonce"],
-            refresh_token=begin_family(db, self.server.services, self.client, authorization, now=now),
-        )
+        return first_tokens(self, authorization, user, nonce=self.row["payload"]["nonce"])
 
     def _refuse_replay(self, authorization_id: str) -> None:
         used = one_time.find(self.server.db, KIND, self.row["digest"])
@@ -157,31 +125,3 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
             actor=self.client.client_id,
             authorization_id=authorization_id,
         )
-
-
-def begin_family(
-    db: Connection, services: Services, client: Client, authorization: Mapping[str, Any], *, now: int
-) -> str | None:
-    """Let an authorization last as long as its tokens, and return its first refresh token, if the client has any."""
-    settings = services.settings
-    absolute_end = now + settings.refresh_token_absolute_seconds
-    if "refresh_token" not in client.grant_types:
-        # UserInfo and introspection check the authorization for as long as the access token lives.
-        lifetime = client.access_token_seconds or settings.access_token_seconds
-        authorizations.extend(db, authorization["id"], now + lifetime)
-        return None
-    authorizations.extend(db, authorization["id"], absolute_end)
-    return refresh_token.issue(
-        db,
-        authorization_id=authorization["id"],
-        client_id=client.client_id,
-        scope=authorization["scope"],
-        now=now,
-        idle_seconds=idle_seconds(client, services),
-        absolute_end=absolute_end,
-    )
-
-
-def idle_seconds(client: Client, services: Services) -> int:
-    """Return how long a refresh token of the client may lie unused."""
-    return client.refresh_token_seconds or services.settings.refresh_token_seconds

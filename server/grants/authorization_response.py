@@ -11,6 +11,7 @@ from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.events.context import Context
 from server.grants import authorization_code
+from server.grants.decision import authorize
 from server.grants.response import check_redemption, claims_for_person, mint, permitted_there
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.request import HttpFacts, Parameters, ProtocolRequest
@@ -36,7 +37,7 @@ def issue(
     lifetime = client.access_token_seconds or settings.access_token_seconds
     # Everything that is issued hangs on the authorization, so it lasts as long as the longest of that.
     life = max(settings.authorization_code_seconds, lifetime if "token" in words else 0)
-    authorization = authorization_code.authorize(db, request, user, session, now=now, expires_at=now + life)
+    authorization = authorize(db, request, user, session, now=now, expires_at=now + life)
     code, body, permitted = None, {}, request.scopes
     if words != {"code"}:
         token_request = _token_request(db, services, request, client, context=context, now=now)

@@ -20,8 +20,15 @@ from server.accounts.user import User
 from server.events.audit import record
 from server.events.context import ADDRESS_LENGTH, Context
 from server.events.names import Event
-from server.grants.authorization_code import authorize, begin_family
-from server.grants.response import TokenResponse, check_redemption, for_person
+from server.grants.decision import (
+    POLL_INTERVAL_SECONDS,
+    POLL_MEMORY_SECONDS,
+    authorize,
+    first_tokens,
+    paced,
+    record_decision,
+)
+from server.grants.response import TokenResponse, check_redemption
 from server.protocol import pings
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import (
@@ -41,10 +48,6 @@ from server.tokens import opaque
 KIND = "auth_req_id"
 PREFIX, ID_PREFIX = "ocr_", "bcr_"
 LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS = 600, 30, 1800
-INTERVAL_SECONDS = 5
-LONGEST_INTERVAL_SECONDS = 60
-MEMORY_SECONDS = 3600
-"""An expired request stays known this long, so that its client is told `expired_token`."""
 _REFUSED = "The auth_req_id is not valid, or was used"
 _EXPIRED = "The auth_req_id has expired"
 _DECIDED = "The request has expired or was answered"
@@ -83,8 +86,8 @@ def begin(
         else services.sealer.seal(json.dumps(told).encode(), context=context_of(digest)),
         "created_at": now,
         "expires_at": expires_at,
-        "poll_interval": INTERVAL_SECONDS,
-        "purge_at": expires_at + MEMORY_SECONDS,
+        "poll_interval": POLL_INTERVAL_SECONDS,
+        "purge_at": expires_at + POLL_MEMORY_SECONDS,
     }
     backchannel_requests.add(db, row)
     user_id = None if user is None else user.id
@@ -113,7 +116,7 @@ def approve(
     authorization = authorize(db, request, user, session, now=now, expires_at=row["expires_at"])
     backchannel_requests.set_authorization(db, row["id"], authorization["id"])
     details = {"authorization_id": authorization["id"]}
-    _record(db, Event.BACKCHANNEL_APPROVED, request, user.id, context, now, **details)
+    record_decision(db, Event.BACKCHANNEL_APPROVED, request, user.id, context, now, **details)
 
 
 def deny(
@@ -121,7 +124,7 @@ def deny(
 ) -> None:
     """Tell the client that the person refused. Raises ExpiredTokenError."""
     _decide(db, services, request, user_id, DENIED, now)
-    _record(db, Event.BACKCHANNEL_DENIED, request, user_id, context, now)
+    record_decision(db, Event.BACKCHANNEL_DENIED, request, user_id, context, now)
 
 
 def _decide(
@@ -136,18 +139,6 @@ def _decide(
         ping = pings.Ping(row["client_id"], told["auth_req_id"], told["token"], row["expires_at"])
         pings.enqueue(db, services.sealer, ping, now=now)
     return row
-
-
-def _record(
-    db: Connection,
-    event: Event,
-    request: AuthorizationRequest,
-    user_id: str,
-    context: Context,
-    now: int,
-    **details: str,
-) -> None:
-    record(db, event, context, now=now, user_id=user_id, client_id=request.client_id, actor=user_id, **details)
 
 
 class CibaGrant(BaseGrant, TokenEndpointMixin):
@@ -184,10 +175,8 @@ class CibaGrant(BaseGrant, TokenEndpointMixin):
 
     def _pace(self, row: Mapping[str, Any]) -> None:
         """Slow down a client that asks too often: five seconds more from now on (section 11)."""
-        last, interval, now = row["last_poll_at"], row["poll_interval"], self.server.now
-        is_early = last is not None and now - last < interval
-        if is_early:
-            interval = min(interval + INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS)
+        now = self.server.now
+        is_early, interval = paced(row["last_poll_at"], row["poll_interval"], now)
         backchannel_requests.pace(self.server.db, row["digest"], interval=interval, now=now)
         if is_early:
             raise SlowDownError("The client asks too often")
@@ -198,13 +187,4 @@ class CibaGrant(BaseGrant, TokenEndpointMixin):
         user = users.find_by_id(db, self.authorization["user_id"])
         if user is None or not backchannel_requests.consume(db, self.row["digest"], now):
             raise InvalidGrantError(_REFUSED)
-        return for_person(
-            self.server,
-            self.request.token_request,
-            self.client,
-            user,
-            self.authorization,
-            tuple(self.authorization["scope"].split()),
-            nonce=None,
-            refresh_token=begin_family(db, self.server.services, self.client, self.authorization, now=now),
-        )
+        return first_tokens(self, self.authorization, user)

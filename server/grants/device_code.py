@@ -15,11 +15,17 @@ from sqlalchemy import Connection
 from clients.metadata import DEVICE_CODE
 from server.accounts.sessions import Session
 from server.accounts.user import User
-from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
-from server.grants.authorization_code import authorize, begin_family
-from server.grants.response import TokenResponse, check_redemption, for_person
+from server.grants.decision import (
+    POLL_INTERVAL_SECONDS,
+    POLL_MEMORY_SECONDS,
+    authorize,
+    first_tokens,
+    paced,
+    record_decision,
+)
+from server.grants.response import TokenResponse, check_redemption
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import (
     AccessDeniedError,
@@ -36,10 +42,6 @@ from server.tokens import opaque
 KIND, USER_CODE_KIND, POLL_KIND = "device_code", "user_code", "device_poll"
 PREFIX = "odc_"
 LIFETIME_SECONDS = 600
-INTERVAL_SECONDS = 5
-LONGEST_INTERVAL_SECONDS = 60
-MEMORY_SECONDS = 3600
-"""An expired code stays known this long, so that its device is told `expired_token`."""
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 section 6.1: no vowels, no look-alikes; eight of them are 34 bits."""
 USER_CODE_LETTERS = 8
@@ -87,7 +89,7 @@ def begin(db: Connection, request: AuthorizationRequest, *, now: int) -> DeviceA
     rows: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         (KIND, digest, {"status": "pending"}),
         (USER_CODE_KIND, _user_code_digest(user_code), asked),
-        (POLL_KIND, digest, {"at": None, "interval": INTERVAL_SECONDS}),
+        (POLL_KIND, digest, {"at": None, "interval": POLL_INTERVAL_SECONDS}),
     )
     for kind, key, payload in rows:
         one_time.add(
@@ -98,7 +100,7 @@ def begin(db: Connection, request: AuthorizationRequest, *, now: int) -> DeviceA
             now=now,
             expires_at=expires_at,
             client_id=client_id,
-            purge_at=expires_at + MEMORY_SECONDS,
+            purge_at=expires_at + POLL_MEMORY_SECONDS,
         )
     return DeviceAuthorization(device_code, user_code)
 
@@ -117,13 +119,13 @@ def approve(
     authorization = authorize(db, request, user, session, now=now, expires_at=asked["expires_at"])
     payload = {"status": "approved", "authorization_id": authorization["id"]}
     _answer(db, asked, payload, user.id, now)
-    _record(db, Event.DEVICE_APPROVED, request, user.id, context, now, authorization_id=authorization["id"])
+    record_decision(db, Event.DEVICE_APPROVED, request, user.id, context, now, authorization_id=authorization["id"])
 
 
 def deny(db: Connection, request: AuthorizationRequest, user_id: str, *, context: Context, now: int) -> None:
     """Tell the device that the person refused. Raises ExpiredTokenError."""
     _answer(db, _decide(db, request, now), {"status": "denied"}, user_id, now)
-    _record(db, Event.DEVICE_DENIED, request, user_id, context, now)
+    record_decision(db, Event.DEVICE_DENIED, request, user_id, context, now)
 
 
 def _decide(db: Connection, request: AuthorizationRequest, now: int) -> Mapping[str, Any]:
@@ -136,18 +138,6 @@ def _decide(db: Connection, request: AuthorizationRequest, now: int) -> Mapping[
 def _answer(db: Connection, asked: Mapping[str, Any], payload: Mapping[str, Any], user_id: str, now: int) -> None:
     if not one_time.replace_payload(db, KIND, asked["payload"]["device"], payload, user_id=user_id, now=now):
         raise ExpiredTokenError("The code has expired or was used")
-
-
-def _record(
-    db: Connection,
-    event: Event,
-    request: AuthorizationRequest,
-    user_id: str,
-    context: Context,
-    now: int,
-    **details: str,
-) -> None:
-    record(db, event, context, now=now, user_id=user_id, client_id=request.client_id, actor=user_id, **details)
 
 
 class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):
@@ -183,11 +173,8 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):
         """Slow down a device that asks too often: five seconds more from now on (section 3.5)."""
         db, now = self.server.db, self.server.now
         poll = one_time.find(db, POLL_KIND, digest)
-        paced: Mapping[str, Any] = {} if poll is None else poll["payload"]
-        last, interval = paced.get("at"), int(paced.get("interval", INTERVAL_SECONDS))
-        is_early = last is not None and now - last < interval
-        if is_early:
-            interval = min(interval + INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS)
+        before: Mapping[str, Any] = {} if poll is None else poll["payload"]
+        is_early, interval = paced(before.get("at"), int(before.get("interval", POLL_INTERVAL_SECONDS)), now)
         payload = {"at": now, "interval": interval}
         one_time.replace_payload(db, POLL_KIND, digest, payload, user_id=None, now=now)
         if is_early:
@@ -195,20 +182,11 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):
 
     def create_token_response(self) -> TokenResponse:
         """Use the code up and mint the tokens."""
-        db, now, services = self.server.db, self.server.now, self.server.services
+        db, now = self.server.db, self.server.now
         if one_time.consume(db, KIND, self.row["digest"], now) is None:
             raise InvalidGrantError(_REFUSED)
         authorization = authorizations.find_live(db, self.row["payload"]["authorization_id"], now)
         user = None if authorization is None else users.find_by_id(db, authorization["user_id"])
         if authorization is None or user is None:
             raise InvalidGrantError(_REFUSED)
-        return for_person(
-            self.server,
-            self.request.token_request,
-            self.client,
-            user,
-            authorization,
-            tuple(authorization["scope"].split()),
-            nonce=None,
-            refresh_token=begin_family(db, services, self.client, authorization, now=now),
-        )
+        return first_tokens(self, authorization, user)

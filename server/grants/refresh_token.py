@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from server.events.audit import record
 from server.events.names import Event
-from server.grants.authorization_code import idle_seconds
+from server.grants.decision import idle_seconds
 from server.grants.response import TokenResponse, check_redemption, for_person
 from server.protocol.checks import MAX_SCOPE_CHARACTERS
 from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
