@@ -48,6 +48,7 @@ WITHOUT_PUBLIC_CLIENTS = {
 """Grants in which nothing but the client's credentials stands against whoever found a token."""
 WITH_PEOPLE = frozenset({"authorization_code", DEVICE_CODE, CIBA})
 GRANT_TYPES = (*FURTHER_GRANT_TYPES, "authorization_code", "implicit", "refresh_token", "client_credentials")
+PASSWORD = "password"
 RESPONSE_MODES = (
     *("query", "fragment", "form_post"),
     *("jwt", "query.jwt", "fragment.jwt", "form_post.jwt"),  # JARM section 2.3
@@ -108,6 +109,11 @@ def _members(metadata: Mapping[Any, Any]) -> dict[str, Any]:
                 raise InvalidClientMetadata(f"more than {MAX_ITEMS} members have a language")
             valid[name] = MEMBERS[name.partition("#")[0]](name, value)
     return valid
+
+
+def is_member(name: str) -> bool:
+    """Whether metadata has such a member, in any language (RFC 7591 section 2.2)."""
+    return name in MEMBERS or _LOCALIZED.match(name) is not None
 
 
 def _check_together(valid: Mapping[str, Any], *, uses_code: bool) -> None:
@@ -227,6 +233,12 @@ def _some_of(allowed: tuple[str, ...]) -> Callable[[str, object], list[str]]:
     return check
 
 
+def _grant_types(name: str, value: object) -> list[str]:
+    if isinstance(value, list) and PASSWORD in value:
+        raise InvalidClientMetadata(f"{name}: {PASSWORD} is not supported (RFC 9700 section 2.4)")
+    return _some_of(GRANT_TYPES)(name, value)
+
+
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, object], str]:
     def check(name: str, value: object) -> str:
         if value not in allowed or not isinstance(value, str):
@@ -306,7 +318,7 @@ def _subjects(name: str, value: object) -> list[str]:
 MEMBERS: dict[str, Callable[[str, Any], Any]] = {
     "redirect_uris": _redirect_uris,
     "post_logout_redirect_uris": _redirect_uris,
-    "grant_types": _some_of(GRANT_TYPES),
+    "grant_types": _grant_types,
     "response_types": _response_types,
     "response_modes": _some_of(RESPONSE_MODES),
     "token_endpoint_auth_method": _one_of(AUTH_METHODS),

@@ -1,12 +1,14 @@
 """Profiles: which metadata and policies belong together for one kind of application."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients.metadata import InvalidClientMetadata
+from clients.metadata import JWT_BEARER, TOKEN_EXCHANGE, InvalidClientMetadata
 
+MAX_SAID = 200
 PERSON_SCOPE = "openid profile email address phone offline_access"
 
 
@@ -19,6 +21,8 @@ class Profile:
     defaults: Mapping[str, Any]
     refused: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Lists that may hold only these."""
     unless: Mapping[str, str] = field(default_factory=dict)
     """Defaults that another member makes needless."""
 
@@ -70,10 +74,11 @@ PROFILES: dict[str, Profile] = {
     ),
     "service": Profile(
         "a backend service that acts for itself",
-        {"grant_types": ["client_credentials"], "response_types": []},
-        {"token_endpoint_auth_method": "client_secret_basic"},
+        {"response_types": []},
+        {"grant_types": ["client_credentials"], "token_endpoint_auth_method": "client_secret_basic"},
         refused={"token_endpoint_auth_method": "none"},
         without=("redirect_uris", "post_logout_redirect_uris"),
+        only={"grant_types": ("client_credentials", TOKEN_EXCHANGE, JWT_BEARER)},
     ),
 }
 
@@ -85,12 +90,29 @@ def apply(name: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """
     profile = PROFILES[name]
     given = {member: value for member, value in metadata.items() if value is not None}
-    contradicts = (
-        *(member for member, value in profile.fixed.items() if given.get(member, value) != value),
-        *(member for member, value in profile.refused.items() if given.get(member) == value),
-        *(member for member in profile.without if given.get(member)),
-    )
-    if contradicts:
-        raise InvalidClientMetadata(f"{contradicts[0]} contradicts the profile {name}, which is {profile.description}")
+    wanted = _contradiction(profile, given)
+    if wanted is not None:
+        member, wish = wanted
+        said = json.dumps(given[member], ensure_ascii=False)
+        if len(said) > MAX_SAID:
+            said = f"{said[:MAX_SAID]}..."
+        raise InvalidClientMetadata(
+            f"{member} {said} contradicts the profile {name}, which wants {wish}: {profile.description}"
+        )
     needed = {name: value for name, value in profile.defaults.items() if not given.get(profile.unless.get(name, ""))}
     return deepcopy({**needed, **given, **profile.fixed})
+
+
+def _contradiction(profile: Profile, given: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return a member that contradicts a profile, and what the profile wants there."""
+    for member, value in profile.fixed.items():
+        if given.get(member, value) != value:
+            return member, json.dumps(value)
+    for member, value in profile.refused.items():
+        if given.get(member) == value:
+            return member, f"anything but {json.dumps(value)}"
+    for member, permitted in profile.only.items():
+        items = given.get(member)
+        if items is not None and not (isinstance(items, list) and items and all(item in permitted for item in items)):
+            return member, f"only {', '.join(permitted)}"
+    return next(((member, "none of them") for member in profile.without if given.get(member)), None)

@@ -7,7 +7,7 @@ is added to `clients.metadata` is an operator's alone until somebody decides oth
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from clients.metadata import MEMBERS, InvalidClientMetadata, validate
+from clients.metadata import GRANT_TYPES, MEMBERS, InvalidClientMetadata, validate
 from clients.response_types import canonical_response_type, words_of
 from clients.sector import SHOWS_THE_ID, problem_of_own_sector
 
@@ -119,7 +119,8 @@ def validate_own(
     held = operators.get(HELD, ())
     own = {name: value for name, value in given.items() if is_own(name) and value is not None and name not in held}
     grants = own.get("grant_types")
-    if isinstance(grants, list) and not {grant for grant in grants if isinstance(grant, str)} <= PERSON_GRANTS:
+    known = {grant for grant in grants if grant in GRANT_TYPES} if isinstance(grants, list) else set()
+    if not known <= PERSON_GRANTS:
         raise InvalidClientMetadata("grant_types: only an operator registers clients that act without a person")
     if _is_native(own.get("redirect_uris")):
         own["application_type"] = "native"

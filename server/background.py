@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from keys.keyset import KeySet
 from keys.sealing import SealError
-from keys.signing_key import SigningKey
+from keys.signing_key import KeyUse, SigningKey
 from server.accounts import lifecycle
 from server.mail.delivery import Delivery
 from server.observability.logging import logger
@@ -85,7 +85,7 @@ class Background:
         return key_rotation.load(db, self._services.sealer)
 
     async def rotate(self) -> None:
-        """Rotate the signing keys where the policy says so; of all nodes exactly one does it."""
+        """Rotate the keys where the policy says so; of all nodes exactly one does it."""
         services = self._services
         now = services.clock.now()
         keys: list[SigningKey] = await services.database.read(signing_keys.list_keys)
@@ -94,7 +94,8 @@ class Background:
             return
         fresh = await asyncio.to_thread(key_rotation.prepare, changes, services.settings)
         await services.database.run(lambda db: key_rotation.rotate(db, services.sealer, services.settings, fresh, now))
-        logger().info("signing keys rotated", changes=len(changes))
+        signing = len(key_rotation.due(keys, services.settings, now, uses=(KeyUse.SIGNATURE,)))
+        logger().info("keys changed", signing=signing, encryption=len(changes) - signing)
 
     async def purge(self) -> None:
         """Delete what is over, a bounded batch at a time."""

@@ -87,7 +87,7 @@ def present(authorization: str | None, form: Mapping[str, str]) -> Presented:
     if found:
         return found[0]
     if form.get("client_id") is None:
-        raise AuthenticationProblem("invalid_client", "Client authentication is missing", 401, True)
+        raise AuthenticationProblem("invalid_client", "Client authentication is missing: send client_id", 401, True)
     return Presented("none", form["client_id"])
 
 

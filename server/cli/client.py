@@ -1,7 +1,6 @@
 """`ostiary client`: registered applications."""
 
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +14,8 @@ from clients.encryption import SIGNED_MEMBERS
 from clients.metadata import InvalidClientMetadata, validate
 from clients.registry import MAX_CLIENT_ID_CHARACTERS
 from clients.self_registration import hold
-from keys.decoding import decode_json_object
-from server.cli import client_lint, client_sector, registration_token
-from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, sealer, transact
+from server.cli import client_lint, client_metadata, client_sector, references, registration_token
+from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, sealer, transact, warn
 from server.events.audit import record
 from server.events.context import CLI
 from server.events.names import Event
@@ -35,7 +33,6 @@ Metadata = Annotated[
 ]
 Environment = Annotated[bool, typer.Option("--env", help="Print CLIENT_ID and CLIENT_SECRET as lines of an .env file.")]
 DEFAULT_PERSON_SCOPE = "openid profile email address phone offline_access"
-PROFILE_MEMBER = "profile"
 MAX_OVERLAP_SECONDS = 366 * 86_400
 
 
@@ -54,7 +51,10 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Register a client and print the RFC 7591 response; the client_secret is shown this once."""
-    given = _read(metadata) | _given(name, redirect_uri, post_logout_redirect_uri, scope)
+    given = client_metadata.read(metadata)
+    profile = client_metadata.take_profile(given, profile)
+    client_metadata.check_spelling(given)
+    given |= _given(name, redirect_uri, post_logout_redirect_uri, scope)
     if skip_consent:
         given["skip_consent"] = True
     valid = _valid(given, profile)
@@ -68,16 +68,19 @@ def create(
     client_sector.check(valid)
     method, at = valid["token_endpoint_auth_method"], now()
 
-    def work(db: Connection) -> str | None:
+    def work(db: Connection) -> tuple[str | None, list[str]]:
         if clients.find_client(db, new_id) is not None:
             refuse(f"there is a client {new_id} already: choose another client_id, or `ostiary client update {new_id}`")
         clients.insert_client(db, new_id, valid, now=at)
         secret = client_secrets.give(db, sealer(loaded().settings), new_id, method, now=at)
+        warnings = references.warnings_of(valid, references.known(db, loaded().settings))
         _define_scopes(db, valid, at)
         record(db, Event.CLIENT_CREATED, CLI, now=at, client_id=new_id)
-        return secret
+        return secret, warnings
 
-    secret = transact(work)
+    secret, warnings = transact(work)
+    for text in warnings:
+        warn(text)
     if as_environment:
         _print_environment(new_id, secret)
     else:
@@ -88,15 +91,6 @@ def _print_environment(client_id: str, secret: str | None) -> None:
     lines = [("CLIENT_ID", client_id)] + ([("CLIENT_SECRET", secret)] if secret is not None else [])
     for name, value in lines:
         typer.echo(f"{name}={shlex.quote(value)}")
-
-
-def _read(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        return decode_json_object(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
-    except (OSError, ValueError) as error:
-        refuse(f"--metadata: {error}")
 
 
 def _given(
@@ -113,25 +107,16 @@ def _given(
 
 def _valid(given: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
     try:
-        profile = profile or _profile_in(given)
-        given = {member: value for member, value in given.items() if member != PROFILE_MEMBER}
-        applied = profiles.apply(profile, given) if profile else given
-        is_about_people = "authorization_code" in applied.get("grant_types", ["authorization_code"])
+        applied = profiles.apply(profile, given) if profile else dict(given)
+        grants = applied.get("grant_types")
+        is_about_people = grants is None or (isinstance(grants, list) and "authorization_code" in grants)
         if is_about_people:
             applied.setdefault("scope", DEFAULT_PERSON_SCOPE)
         return _enabled(validate(applied))
     except InvalidClientMetadata as error:
-        refuse(f"{error.error}: {error.description}")
+        client_metadata.refuse_metadata(error, options=client_metadata.OPTIONS)
     except KeyError:
         refuse(f"there is no profile {profile}: choose one of {', '.join(profiles.PROFILES)}")
-
-
-def _profile_in(given: Mapping[str, Any]) -> str | None:
-    """Return the profile that the metadata names itself, which is for this command and not kept."""
-    name = given.get(PROFILE_MEMBER)
-    if name is not None and not isinstance(name, str):
-        refuse(f"profile must be one of {', '.join(profiles.PROFILES)}")
-    return name
 
 
 def _enabled(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -196,19 +181,17 @@ def list_clients(
 def show(client_id: ClientId, *, as_json: Json = False) -> None:
     """Show a client's metadata. Its secrets cannot be shown again."""
     client = transact(lambda db: _get(db, client_id))
-    details = {
-        "client_id": client.client_id,
-        "client_id_issued_at": client.created_at,
-        "status": "disabled" if client.disabled else "active",
-        "secrets": [{"created_at": s.created_at, "expires_at": s.expires_at} for s in client.secrets],
-    }
-    print_record(details | dict(client.metadata), as_json=as_json)
+    print_record(client_metadata.shown_of(client) | dict(client.metadata), as_json=as_json)
 
 
 @app.command()
 def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) -> None:
     """Change metadata: the members of the JSON replace the present ones, null removes one."""
-    changes = _read(metadata)
+    changes = client_metadata.read(metadata)
+    if client_metadata.SHOWN & changes.keys():
+        shown = client_metadata.shown_of(transact(lambda db: _get(db, client_id)))
+        changes = client_metadata.without_shown(changes, shown)
+    client_metadata.check_spelling(changes)
     at = now()
 
     def changed(client: Client, *, is_of_its_own: bool = False) -> dict[str, Any]:
@@ -218,12 +201,12 @@ def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) ->
         try:
             return _enabled(validate(merged))
         except InvalidClientMetadata as error:
-            refuse(f"{error.error}: {error.description}")
+            client_metadata.refuse_metadata(error, options={})
 
     if client_sector.LISTED_MEMBERS & changes.keys():
         client_sector.check(changed(transact(lambda db: _get(db, client_id))))
 
-    def work(db: Connection) -> dict[str, Any]:
+    def work(db: Connection) -> tuple[dict[str, Any], list[str]]:
         clients.lock(db, client_id)
         client = _get(db, client_id)
         valid = changed(client, is_of_its_own=client.is_unverified or client_registrations.is_there(db, client_id))
@@ -234,11 +217,15 @@ def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) ->
         if is_sealed and client.token_endpoint_auth_method != client_secrets.SEALED_METHOD:
             refuse("the client's secret is stored as a digest, which client_secret_jwt cannot use: register a new one")
         clients.update_metadata(db, client_id, valid, now=at)
+        warnings = references.warnings_of(valid, references.known(db, loaded().settings))
         _define_scopes(db, valid, at)
         record(db, Event.CLIENT_UPDATED, CLI, now=at, client_id=client_id)
-        return valid
+        return valid, warnings
 
-    print_record({"client_id": client_id} | transact(work), as_json=as_json)
+    valid, warnings = transact(work)
+    for text in warnings:
+        warn(text)
+    print_record({"client_id": client_id} | valid, as_json=as_json)
 
 
 @app.command()

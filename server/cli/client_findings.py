@@ -18,7 +18,9 @@ from clients.redirect_uris import LOOPBACK_HOSTS
 from clients.response_types import words_of
 from keys.decoding import decode_base64url
 from keys.jose import MIN_RSA_BITS
+from server.cli import references
 from server.settings import Settings
+from server.storage.resources import Resource
 
 DAY = 86_400
 OLD_SECRET, UNUSED, LONG_REFRESH = 365 * DAY, 90 * DAY, 30 * DAY
@@ -44,7 +46,7 @@ class Finding:
     """One weakness and its mend."""
 
     client_id: str
-    """Empty for a setting of the server."""
+    """Empty for a setting of the server, and for a resource."""
     severity: Severity
     section: str
     problem: str
@@ -59,6 +61,8 @@ class Facts:
     now: int
     is_used: bool = True
     """Whether a person has authorized it lately."""
+    known: references.Known | None = None
+    """What is defined here, None where nobody looked."""
 
 
 Rule = Callable[[Client, Facts], Iterator[Finding]]
@@ -235,6 +239,14 @@ def check_consent(client: Client, _facts: Facts) -> Iterator[Finding]:
         yield Finding(client.client_id, Severity.NOTE, "RFC 6749 section 10.2", problem, mend)
 
 
+def check_references(client: Client, facts: Facts) -> Iterator[Finding]:
+    """Find names of what nobody defined: a slip of the pen, or still to be made."""
+    if facts.known is not None:
+        for missing in references.missing_of(client.metadata, facts.known):
+            problem = f"it names the {missing.what} {missing.name}, which is not defined: {missing.consequence}"
+            yield Finding(client.client_id, Severity.WARNING, missing.section, problem, missing.mend)
+
+
 RULES: tuple[Rule, ...] = (
     check_valid,
     check_profile,
@@ -246,9 +258,24 @@ RULES: tuple[Rule, ...] = (
     check_binding,
     check_privileges,
     check_consent,
+    check_references,
 )
 
 
 def findings_of(client: Client, facts: Facts) -> list[Finding]:
     """Return what is weak about a client; nothing for a disabled one, which can do nothing."""
     return [] if client.disabled else [finding for rule in RULES for finding in rule(client, facts)]
+
+
+def findings_of_resource(resource: Resource, known: references.Known) -> list[Finding]:
+    """Return what is weak about a resource: scopes that nobody defined."""
+    return [
+        Finding(
+            "",
+            Severity.WARNING,
+            missing.section,
+            f"the resource {resource.uri} names the scope {missing.name}, which is not defined: {missing.consequence}",
+            missing.mend,
+        )
+        for missing in references.missing_scopes(resource.scopes, known)
+    ]

@@ -9,12 +9,13 @@ import typer
 from sqlalchemy import Connection
 
 from clients.client import Client
-from server.cli.client_findings import UNUSED, Facts, Finding, Severity, findings_of
+from server.cli import references
+from server.cli.client_findings import UNUSED, Facts, Finding, Severity, findings_of, findings_of_resource
 from server.cli.running import Json, loaded, now, print_json, refuse, transact
 from server.cli.setting_findings import findings_of_settings
 from server.events.names import Event
 from server.settings import Settings
-from server.storage import audit, clients
+from server.storage import audit, clients, resources
 
 OF_SETTINGS = "settings"
 """What stands in the place of a client_id for a finding about the settings."""
@@ -47,10 +48,15 @@ def lint(
 
 def _findings(db: Connection, client_id: str | None, settings: Settings, at: int) -> list[Finding]:
     used = audit.clients_with(db, Event.CODE_ISSUED.value, since=at - UNUSED)
+    known = references.known(db, settings)
     chosen = _all(db) if client_id is None else [_one(db, client_id)]
-    return [
-        finding for client in chosen for finding in findings_of(client, Facts(settings, at, client.client_id in used))
+    findings = [
+        finding
+        for client in chosen
+        for finding in findings_of(client, Facts(settings, at, client.client_id in used, known))
     ]
+    listed = resources.list_resources(db).values() if client_id is None else ()
+    return findings + [finding for resource in listed for finding in findings_of_resource(resource, known)]
 
 
 def _all(db: Connection) -> Iterator[Client]:

@@ -9,22 +9,25 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from clients.client import Client
 from clients.metadata import validate
 from keys.sealing import Sealer
 from server.accounts import credentials, registration
 from server.accounts.passwords import PasswordHasher
-from server.cli.conformance_plans import CLAIMS, PlannedClient, clients_of, configuration
+from server.api.tokens import CLIENT_ID as ACCOUNT_API
+from server.cli.conformance_plans import CLAIMS, SUITE, PlannedClient, clients_of, configuration
 from server.cli.running import now, refuse, transact
 from server.events.audit import record
 from server.events.context import CLI
 from server.events.names import Event
 from server.protocol import client_secrets
 from server.settings import Settings
-from server.storage import clients, users
+from server.storage import clients, migrations, users
 
 PROFILE = "conformance"
 EMAIL = "conformance@example.com"
@@ -41,6 +44,41 @@ def check_suite(suite: str) -> str:
             "--suite must be an https URL that ends with the plan's alias, such as https://suite.example/test/a/mine"
         )
     return suite.rstrip("/")
+
+
+def check_alone(db: Connection, administrator: str) -> None:
+    """Refuse a database with clients or people that the profile did not make: it would weaken what protects them.
+
+    After its first start there are also those clients that the suite registered, and an administrator's password.
+    """
+    if migrations.applied(db) is None:
+        return
+    if not migrations.check_applied(db):
+        refuse("the database is one of an older version, and --profile conformance migrates none: `ostiary db upgrade`")
+    is_ours = users.find_by_email(db, EMAIL) is not None
+    planned = {client.client_id for members in clients_of(SUITE).values() for _, client in members}
+    planned.add(ACCOUNT_API)  # which comes with the first sign-in there
+    for client in _all_clients(db):
+        if client.client_id not in planned and not (is_ours and client.is_unverified):
+            _refuse_shared(f"the client {client.client_id}")
+    for person in users.list_users(db):
+        is_first = person.email == administrator and (is_ours or person.password_hash is None)
+        if not is_first and person.email != EMAIL:
+            _refuse_shared(f"the person {person.email}")
+
+
+def _all_clients(db: Connection) -> Iterator[Client]:
+    after = ""
+    while page := clients.list_clients(db, after=after):
+        yield from page
+        after = page[-1].client_id
+
+
+def _refuse_shared(whom: str) -> NoReturn:
+    refuse(
+        f"--profile {PROFILE} weakens the server and must have a database of its own, but there is {whom}: set "
+        "OSTIARY_DATA_DIR to an empty directory, and OSTIARY_DATABASE_URL, if it is set, to an empty database"
+    )
 
 
 def prepare(settings: Settings, sealer: Sealer, suite: str) -> list[str]:

@@ -81,7 +81,8 @@ def rotate(
     print_rows([_row(key) for key in transact(work, settings)], COLUMNS, as_json=as_json)
 
 
-@app.command()
+# One id in 64 begins with a hyphen, and is no option.
+@app.command(context_settings={"ignore_unknown_options": True})
 def revoke(kid: Annotated[str, typer.Argument(help="The key's id.", metavar="KID")], *, as_json: Json = False) -> None:
     """Take a leaked key out of use at once: nothing it signed is valid any more. A new key takes its place.
 

@@ -22,7 +22,11 @@ def create(
     seconds: Annotated[int, typer.Option(min=1, max=MAX_SECONDS, help="How long it is valid.")] = 86_400,
     trusted: Annotated[
         bool,
-        typer.Option("--trusted", help="You vouch for whoever has it: people are not warned and not asked each time."),
+        typer.Option(
+            "--trusted",
+            help="You vouch for the clients that it registers: the consent page does not warn of them, and asks for "
+            "their scopes once instead of each time. Whether it asks at all stays yours: `skip_consent`.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

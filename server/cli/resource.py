@@ -1,11 +1,13 @@
 """`ostiary resource`: protected resources (APIs), which RFC 8707 `resource` may name."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from sqlalchemy import Connection
 
-from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, transact
+from server.cli import references
+from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, transact, warn
 from server.cli.scope import is_scope_token
 from server.events.audit import record
 from server.events.context import CLI
@@ -35,24 +37,41 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Register a resource, or change what is registered."""
-    if not is_resource_uri(uri) or uri == loaded().settings.issuer:
-        refuse(f"{uri} must be an absolute URI without a fragment, of at most 500 characters, and not the issuer")
+    settings = loaded().settings
+    if not is_resource_uri(uri) or not _is_plain(uri) or uri == settings.issuer:
+        refuse(
+            f"{uri} must be an absolute URI: an http or https URL such as https://api.example/orders, or a urn: "
+            "such as urn:example:orders; without a fragment, of at most 500 characters, and not the issuer"
+        )
     names = tuple(dict.fromkeys(scope.split()))
     wrong = [item for item in names if not is_scope_token(item)]
     if wrong or len(name) > MAX_NAME or not (name.isprintable() or not name):
         refuse("a scope is printable ASCII without quotes and backslashes, a name at most 255 printable characters")
     resource = Resource(uri, name, names, tuple(served_by or ()), tuple(allow_exchange_from or ()))
 
-    def work(db: Connection) -> None:
+    def work(db: Connection) -> list[str]:
         for client_id in (*resource.served_by, *resource.allow_exchange_from):
             if clients.find_client(db, client_id) is None:
                 refuse(f"there is no client {client_id}: `ostiary client list` shows them")
+        missing = references.missing_scopes(names, references.known(db, settings))
+        warnings = [references.warning(one) for one in missing]
         resources.put(db, resource, now=now())
         scopes.add_missing(db, list(names), now=now())
         record(db, Event.RESOURCE_CREATED, CLI, now=now(), resource=uri)
+        return warnings
 
-    transact(work)
+    for text in transact(work):
+        warn(text)
     print_record(_as_record(resource), as_json=as_json)
+
+
+def _is_plain(uri: str) -> bool:
+    """Whether a URI is one that a resource server has: `localhost:8003` alone would be of the scheme `localhost`."""
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https"):
+        return bool(parts.hostname) and parts.username is None and parts.password is None
+    namespace, colon, name = parts.path.partition(":")
+    return parts.scheme == "urn" and bool(namespace and colon and name)  # RFC 8141 section 2
 
 
 def _as_record(resource: Resource) -> dict[str, object]:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
+from keys.decoding import decode_json_object
 from keys.sealing import Sealer, SealError
 from server.clock import SystemClock
 from server.configured_database import database_of
@@ -21,6 +23,10 @@ from server.storage import migrations
 from server.storage.database import DatabaseRefusedError, DatabaseUnavailableError
 
 T = TypeVar("T")
+STANDARD_INPUT = "-"
+JWT_TIMES = frozenset({"exp", "iat", "nbf", "auth_time"})
+NEVER = "client_secret_expires_at"
+"""The time that is 0 where it never comes (RFC 7591 section 3.2.1)."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -28,6 +34,11 @@ def refuse(text: str) -> NoReturn:
     """End with exit code 1 and one line that says what is wrong and how to mend it."""
     sys.stderr.write(" ".join(text.split()) + "\n")
     raise typer.Exit(1)
+
+
+def warn(text: str) -> None:
+    """Say on standard error what succeeded and is perhaps not what was meant."""
+    sys.stderr.write(f"warning: {' '.join(text.split())}\n")
 
 
 def loaded() -> Loaded:
@@ -41,7 +52,7 @@ def loaded() -> Loaded:
 def warn_of_unknown(configuration: Loaded) -> None:
     """Name the variables that look like settings and are none."""
     for name in configuration.unknown:
-        sys.stderr.write(f"warning: {name} is not a setting of Ostiary: `ostiary settings` lists them all\n")
+        warn(f"{name} is not a setting of Ostiary: `ostiary settings` lists them all")
 
 
 def now() -> int:
@@ -50,8 +61,22 @@ def now() -> int:
 
 
 def moment(seconds: int) -> str:
-    """Return a time for people, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%d %B %Y, %H:%M UTC")
+    """Return a time for people: ISO 8601 in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def read_json_object(option: str, path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file, or on standard input for `-`. Refuses what is none."""
+    try:
+        return decode_json_object(sys.stdin.buffer.read() if str(path) == STANDARD_INPUT else path.read_bytes())
+    except OSError as error:
+        refuse(f"{option}: {path} cannot be read: {error.strerror}")
+    except json.JSONDecodeError as error:
+        refuse(f"{option} is not valid JSON: {error.msg}, line {error.lineno} column {error.colno}")
+    except UnicodeDecodeError:
+        refuse(f"{option} is not valid JSON: it is not UTF-8")
+    except ValueError as error:
+        refuse(f"{option}: {error}")
 
 
 def sealer(settings: Settings) -> Sealer:
@@ -118,7 +143,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
         return
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(_cell(column, row.get(column)) for column in columns))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
@@ -129,17 +154,34 @@ def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max((len(name) for name in record), default=0)
     for name, value in record.items():
-        sys.stdout.write(f"{name.ljust(width)}  {_cell(value)}\n")
+        sys.stdout.write(f"{name.ljust(width)}  {_cell(name, value)}\n")
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
+    value = _readable(name, value)
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not any(isinstance(item, dict | list | tuple) for item in value):
         return " ".join(str(item) for item in value) or "-"
-    return str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
+
+
+def _readable(name: str, value: object) -> object:
+    """Return a value with the Unix seconds in it as times, which their names tell."""
+    if isinstance(value, dict):
+        return {inner: _readable(str(inner), part) for inner, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable("", item) for item in value]
+    last = name.rpartition(".")[2]
+    is_time = last.endswith(("_at", "_until")) or last in JWT_TIMES
+    if not is_time or not isinstance(value, int) or isinstance(value, bool):
+        return value
+    try:
+        return "never" if (last, value) == (NEVER, 0) else moment(value)
+    except (ValueError, OverflowError, OSError):
+        return value  # a foreign number, beyond the calendar
 
 
 def say(text: str) -> None:

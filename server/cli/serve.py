@@ -17,7 +17,7 @@ from server.accounts import roles
 from server.accounts.credentials import create_password_link
 from server.accounts.registration import register
 from server.app import create_app, ensure_migrated
-from server.cli import conformance, conformance_plans
+from server.cli import conformance, conformance_plans, tls_files
 from server.cli.running import loaded, now, refuse, say, sealer, warn_of_unknown
 from server.configured_database import database_of
 from server.events.context import CLI
@@ -40,7 +40,12 @@ Workers = Annotated[int | None, typer.Option(help="Server processes (OSTIARY_WOR
 Profile = Annotated[
     str | None, typer.Option(help="conformance: settings, clients and a person for the OpenID conformance suite.")
 ]
-Suite = Annotated[str, typer.Option(help="With that profile: where the suite waits for answers, its alias last.")]
+Suite = Annotated[
+    str | None,
+    typer.Option(
+        help=f"With that profile: where the suite waits for answers, its alias last; else {conformance_plans.SUITE}."
+    ),
+]
 
 
 def serve(
@@ -48,9 +53,10 @@ def serve(
     port: Port = None,
     workers: Workers = None,
     profile: Profile = None,
-    suite: Suite = conformance_plans.SUITE,
+    suite: Suite = None,
 ) -> None:
     """Run the server. The embedded database, its migrations and the first signing key are made as needed."""
+    waiting = _suite(profile, suite)
     _apply(profile)
     for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
         if value is not None:
@@ -59,19 +65,26 @@ def serve(
     settings = configuration.settings
     warn_of_unknown(configuration)
     _check_port(settings)
-    _check_tls(settings)
+    tls_files.check(settings)
     root = sealer(settings)
     try:
-        link = asyncio.run(_prepare(settings, root))
+        link = asyncio.run(_prepare(settings, root, is_conformance=profile is not None))
     except (SettingsError, SealError, DatabaseRefusedError) as error:
         refuse(str(error))
     except DatabaseUnavailableError as error:
         refuse(f"the database does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running")
     _greet(settings, link)
     if profile is not None:
-        for line in conformance.prepare(settings, root, conformance.check_suite(suite)):
+        for line in conformance.prepare(settings, root, waiting):
             say(line)
     _run(settings)
+
+
+def _suite(profile: str | None, suite: str | None) -> str:
+    """Return where the suite waits, or refuse, before anything is read or made."""
+    if profile is None and suite is not None:
+        refuse(f"--suite goes with --profile {conformance.PROFILE}, which makes what the suite needs")
+    return conformance.check_suite(suite or conformance_plans.SUITE)
 
 
 def _apply(profile: str | None) -> None:
@@ -97,10 +110,12 @@ def _check_port(settings: Settings) -> None:
             )
 
 
-async def _prepare(settings: Settings, root: Sealer) -> str | None:
+async def _prepare(settings: Settings, root: Sealer, *, is_conformance: bool) -> str | None:
     """Migrate, check the keys, and return the link for the first administrator where nobody can administer yet."""
     database = database_of(settings, is_server=settings.is_sqlite)
     try:
+        if is_conformance:
+            await database.read(lambda db: conformance.check_alone(db, ADMIN_EMAIL))
         await ensure_migrated(settings, database)
         await database.read(lambda db: key_rotation.load(db, root))
         token = await database.run(_first_administrator)
@@ -161,23 +176,6 @@ def _tls(settings: Settings) -> dict[str, Any]:
         "ssl_cert_reqs": ssl.CERT_NONE if client_ca is None else ssl.CERT_OPTIONAL,
         "ssl_ciphers": CIPHERS,
     }
-
-
-def _check_tls(settings: Settings) -> None:
-    """Refuse files that cannot be used, before anything is made or printed."""
-    if settings.tls_certificate is None:
-        return
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password=_no_password)
-        if settings.tls_client_ca is not None:
-            context.load_verify_locations(settings.tls_client_ca)
-    except (OSError, ValueError) as error:
-        refuse(f"OSTIARY_TLS_CERTIFICATE, OSTIARY_TLS_KEY or OSTIARY_TLS_CLIENT_CA cannot be used: {error}")
-
-
-def _no_password() -> str:
-    raise ValueError("the private key is encrypted, and nobody is here to type its password")
 
 
 def _run(settings: Settings) -> None:

@@ -1,6 +1,5 @@
 """`ostiary token`: what a token means, for whoever helps people."""
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -88,11 +87,7 @@ def _in_lines(found: Mapping[str, Any]) -> dict[str, Any]:
     lines: dict[str, Any] = {}
     for name, value in found.items():
         if isinstance(value, Mapping):
-            lines |= {f"{name}.{inner}": _plain(part) for inner, part in value.items()}
+            lines |= {f"{name}.{inner}": part for inner, part in value.items()}
         elif not name.endswith("_at"):
             lines[name] = value
     return lines
-
-
-def _plain(value: object) -> object:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value

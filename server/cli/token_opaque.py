@@ -60,6 +60,37 @@ def _note_use(report: Report, used_at: int | None, now: int) -> None:
         report.problems.append(f"it was used {ago(used_at, now)}")
 
 
+def _pushed_request(db: Connection, token: str, now: int) -> Report | None:
+    row = one_time.find(db, pushed_request.KIND, opaque.digest(pushed_request.KIND, token))
+    if row is None:
+        return None
+    report = _used_once(row, "request_uri of a pushed authorization request", now)
+    # RFC 9126 section 2.2. The row outlives that: a sign-in that has begun may take its time.
+    report.times["expires"] = row["payload"]["begin_before"]
+    report.details = {"scope": row["payload"]["values"].get("scope", "")}
+    return report
+
+
+def _device_code(db: Connection, token: str, now: int) -> Report | None:
+    row = one_time.find(db, device_code.KIND, opaque.digest(device_code.KIND, token))
+    if row is None:
+        return None
+    report = _used_once(row, "device code", now)
+    asked = one_time.list_of_client(db, device_code.USER_CODE_KIND, row["client_id"], created_at=row["created_at"])
+    request: Mapping[str, Any] = next(
+        (one["payload"]["request"] for one in asked if one["payload"]["device"] == row["digest"]), {}
+    )
+    _note_answer(report, row["payload"]["status"], request)
+    return report
+
+
+def _note_answer(report: Report, answer: str, request: Mapping[str, Any]) -> None:
+    """Note what the person said to the scope that was asked for; what they granted stands with the family."""
+    report.details = {"answer": answer, "scope": " ".join(request.get("scopes", ()))}
+    if answer == backchannel_requests.DENIED:
+        report.problems.append("the person denied it")
+
+
 def _refresh_token(db: Connection, token: str, now: int) -> Report | None:
     row = refresh_token.find(db, token)
     if row is None:
@@ -89,7 +120,9 @@ def _auth_req_id(db: Connection, token: str, _now: int) -> Report | None:
         return None
     report = Report("auth_req_id (CIBA)", client_id=row["client_id"], user_id=row["user_id"])
     report.times = {"issued": row["created_at"], "expires": row["expires_at"]}
-    report.details, report.authorization_id = {"answer": row["status"]}, row["authorization_id"]
+    answer = backchannel_requests.APPROVED if row["status"] == backchannel_requests.USED else row["status"]
+    _note_answer(report, answer, row["request"])
+    report.authorization_id = row["authorization_id"]
     if row["status"] == backchannel_requests.USED:
         report.problems.append("it was used")
     return report
@@ -135,9 +168,9 @@ READERS: Mapping[str, Read] = {
     access_token.PREFIX: _access_token,
     refresh_token.PREFIX: _refresh_token,
     authorization_code.PREFIX: _once(authorization_code.KIND, "authorization code"),
-    device_code.PREFIX: _once(device_code.KIND, "device code"),
+    device_code.PREFIX: _device_code,
     ciba.PREFIX: _auth_req_id,
-    pushed_request.PREFIX: _once(pushed_request.KIND, "request_uri of a pushed authorization request"),
+    pushed_request.PREFIX: _pushed_request,
     INITIAL_PREFIX: _initial_access_token,
     MANAGEMENT_PREFIX: _registration_access_token,
     secrets.PREFIX: _client_secret,

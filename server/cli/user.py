@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from keys.decoding import decode_json_object
 from server.accounts import (
     claim_limits,
     credentials,
@@ -29,7 +28,7 @@ from server.accounts.passwords import PasswordHasher
 from server.accounts.registration import EmailTakenError, InvalidRoleError, UsernameTakenError
 from server.accounts.user import User
 from server.cli import user_import
-from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, sealer, transact
+from server.cli.running import Json, loaded, now, print_record, print_rows, read_json_object, refuse, sealer, transact
 from server.events.context import CLI
 from server.settings import Settings
 from server.storage import totp_devices, users
@@ -107,10 +106,10 @@ def create(
 def _read_claims(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
+    given = read_json_object("--claims", path)
     try:
-        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return profile.validate_profile(decode_json_object(raw))
-    except (OSError, ValueError) as error:
+        return profile.validate_profile(given)
+    except ValueError as error:
         refuse(f"--claims: {error}")
 
 

@@ -46,7 +46,7 @@ async def configuration(request: Request) -> Response:
     client_id = request.path_params["client_id"]
     context = context_of(request, actor=client_id)
     try:
-        token = bearer_token(request)
+        token = bearer_token(request, "A registration access token is needed")
         if request.method == "GET":
             return to_response(await services.database.read(lambda db: _read(db, services, client_id, token)))
         if request.method == "DELETE":

@@ -57,10 +57,10 @@ def _initial_token(request: Request, services: Services) -> str | None:
     is_given = "authorization" in request.headers
     if services.settings.client_registration is ClientRegistration.OPEN and not is_given:
         return None
-    return bearer_token(request)
+    return bearer_token(request, "An initial access token is needed")
 
 
-def bearer_token(request: Request) -> str:
+def bearer_token(request: Request, needed: str) -> str:
     """Return what stands in the one Authorization header of the Bearer scheme. Raises BearerError.
 
     These tokens are not access tokens of people: no other scheme and no form field carries them (RFC 7591 section 3).
@@ -70,7 +70,7 @@ def bearer_token(request: Request) -> str:
         raise BearerError("invalid_request", "The Authorization header is repeated", status=400)
     scheme, _, value = (headers[0] if headers else "").partition(" ")
     if scheme.lower() != "bearer" or not value.strip():
-        raise BearerError
+        raise BearerError(description=needed)
     return value.strip()
 
 

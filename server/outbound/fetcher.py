@@ -17,7 +17,7 @@ import httpcore
 from server.outbound.addresses import is_public, literal
 from server.outbound.lanes import BusyError, Lane, Turns
 from server.outbound.media import JSON, Media, media_type_of
-from server.outbound.resolver import GuardedBackend, RefusedAddressError
+from server.outbound.resolver import ALLOWING, GuardedBackend, RefusedAddressError
 
 MAX_BYTES = 65_536
 TOTAL_SECONDS = 5.0
@@ -79,14 +79,14 @@ class Fetcher:
         if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or " " in url:
             return "it is too long or has characters that no URL may have"
         if parts.scheme != "https" and not (self._allow_private and parts.scheme == "http"):
-            return "it must start with https://"
+            return f"it must start with https:// ({ALLOWING} also allows http, for development)"
         if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
             return "it needs a host, and no user name, password or fragment"
         if port == 0:
             return "it has port 0"
         address = literal(parts.hostname)
         if address is not None and not (self._allow_private or is_public(address)):
-            return "it leads to an address that is not public"
+            return f"it leads to an address that is not public, which {ALLOWING} would allow"
         return None
 
     async def get(self, url: str, *, media: Media = JSON, lane: Lane = Lane.DOCUMENTS) -> Fetched:

@@ -9,6 +9,9 @@ import httpcore
 
 from server.outbound.addresses import is_public, literal
 
+ALLOWING = "OSTIARY_FETCH_PRIVATE_ADDRESSES"
+"""The setting that lets fetches go to addresses that are not public."""
+
 
 class RefusedAddressError(Exception):
     """A name has no address, or one that may not be reached; the text is for the log."""
@@ -51,7 +54,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         except OSError:
             raise RefusedAddressError(f"{host} has no address") from None
         if not self._allow_private and not all(is_public_text(address) for address in addresses):
-            raise RefusedAddressError(f"{host} leads to an address that is not public")
+            raise RefusedAddressError(f"{host} leads to an address that is not public, which {ALLOWING} would allow")
         return addresses
 
     async def _resolved(self, host: str, port: int) -> list[str]:

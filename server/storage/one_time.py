@@ -29,6 +29,11 @@ _CONSUME_OF_USER = (
     )
     .values(consumed_at=bindparam("at"))
 )
+_LIST_OF_CLIENT = select(one_time).where(
+    (one_time.c.kind == bindparam("k"))
+    & (one_time.c.client_id == bindparam("c"))
+    & (one_time.c.created_at == bindparam("at"))
+)
 _DELETE = delete(one_time).where(_KEY)
 
 
@@ -92,6 +97,15 @@ def find(db: Connection, kind: str, digest: str) -> Row | None:
 def find_live(db: Connection, kind: str, digest: str, now: int) -> Row | None:
     """Return the thing if it can still be used, and leave it usable."""
     return first(db.execute(_FIND_LIVE, {"k": kind, "d": digest, "at": now}))
+
+
+def list_of_client(db: Connection, kind: str, client_id: str, *, created_at: int) -> list[Row]:
+    """Return a client's things of one kind that were made in one second, in whatever state; for support work only.
+
+    There is no index for it.
+    """
+    rows = db.execute(_LIST_OF_CLIENT, {"k": kind, "c": client_id, "at": created_at}).mappings()
+    return [dict(row) for row in rows]
 
 
 def replace_payload(

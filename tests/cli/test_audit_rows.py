@@ -91,6 +91,7 @@ def test_a_key_that_is_revoked_is_written_down_once_with_what_replaces_it(ostiar
         ["user", "create", "no address"],
         ["client", "create", "--profile", "web"],
         ["key", "revoke", "nothing"],
+        ["key", "revoke", "-no_option"],
     ],
     ids=" ".join,
 )

@@ -37,11 +37,28 @@ def test_a_resource_from_creation_to_deletion(ostiary: CommandLine) -> None:
 
 
 def test_a_resource_that_nobody_could_name_is_refused(ostiary: CommandLine) -> None:
-    for uri in ("orders", "/orders", f"{URI}#part", "https://a b/", "https://login.example.com", "x:" + "y" * 500):
-        assert "absolute URI" in ostiary.refusal("resource", "create", uri)
+    wrong = ("orders", "/orders", f"{URI}#part", "https://a b/", "https://login.example.com", "urn:x:" + "y" * 500)
+    for uri in (
+        *wrong,
+        "localhost:8003",
+        "urn:orders",
+        "urn:",
+        "https:",
+        "https:///x",
+        "https://u@a.example/",
+        "api:x",
+    ):
+        line = ostiary.refusal("resource", "create", uri)
+        assert "absolute URI: an http or https URL such as https://" in line
+        assert "a urn: such as urn:example:orders" in line
     assert "a scope is" in ostiary.refusal("resource", "create", URI, "--scope", 'a"b')
     assert "no client nobody" in ostiary.refusal("resource", "create", URI, "--allow-exchange-from", "nobody")
     assert ostiary.json("resource", "list") == []
+
+
+def test_a_resource_is_a_web_address_or_a_urn(ostiary: CommandLine) -> None:
+    for uri in ("http://localhost:8003", "http://localhost:8003/mcp", "https://a.example", "urn:example:orders"):
+        assert ostiary.json("resource", "create", uri)["uri"] == uri
 
 
 def test_a_type_of_authorization_details_from_creation_to_deletion(ostiary: CommandLine, tmp_path: Path) -> None:

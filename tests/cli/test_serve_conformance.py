@@ -2,19 +2,24 @@
 
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import typer
+from sqlalchemy import text
 
 from clients.metadata import validate
 from server.accounts.claims import STANDARD_CLAIMS
-from server.cli.conformance import EMAIL, WARNING
+from server.cli.conformance import EMAIL, WARNING, check_alone
 from server.cli.conformance_plans import CLAIMS, SETTINGS, SUITE, clients_of, configuration
+from server.cli.running import transact
+from server.cli.serve import ADMIN_EMAIL
 from server.settings import load
 from tests.cli.conftest import CommandLine
-from tests.conftest import Serve
+from tests.conftest import Serve, SettingsFor
 
 SUITE_URL = "https://suite.example/test/a/mine"
 PLANS = clients_of(SUITE_URL)
@@ -53,8 +58,70 @@ def test_the_suite_finds_what_it_needs(serve: Serve, tmp_path: Path) -> None:
     assert WARNING in again.log
 
 
-def test_another_profile_or_a_wrong_suite_is_refused(ostiary: CommandLine) -> None:
-    assert "conformance" in ostiary.refusal("serve", "--profile", "production")
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the profile sets in the environment of its process must not stay in that of the tests."""
+    for name, value in {**SETTINGS, "PORT": "0"}.items():
+        monkeypatch.setenv(f"OSTIARY_{name}", value)
+
+
+@pytest.fixture
+def untouched(ostiary: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
+    """A command line that must leave the database as it is."""
+    yield ostiary
+    assert [row["event"] for row in ostiary.json("audit", "list") if row["event"].startswith("key.")] == []
+    assert not list(tmp_path.rglob("person.json"))
+
+
+CONFORMANCE = ("serve", "--profile", "conformance")
+
+
+def test_another_profile_or_a_wrong_suite_is_refused_before_anything_is_made(untouched: CommandLine) -> None:
+    assert "conformance" in untouched.refusal("serve", "--profile", "production")
+    for suite in ("http://suite.example/test/a/mine", "https://", "suite", f"{SUITE_URL}?x=1"):
+        assert "--suite must be an https URL" in untouched.refusal(*CONFORMANCE, "--suite", suite)
+    assert "--suite goes with --profile" in untouched.refusal("serve", "--suite", SUITE_URL)
+    assert untouched.json("user", "list") == []
+
+
+def test_a_database_with_other_clients_is_refused(untouched: CommandLine) -> None:
+    untouched.json("client", "create", "--profile", "service", "--client-id", "shop")
+    line = untouched.refusal(*CONFORMANCE)
+    assert "must have a database of its own, but there is the client shop: set OSTIARY_DATA_DIR to an empty" in line
+
+
+def test_a_database_with_other_people_is_refused(untouched: CommandLine) -> None:
+    untouched.json("user", "create", "alice@example.com")
+    assert "there is the person alice@example.com" in untouched.refusal(*CONFORMANCE)
+
+
+def test_a_database_in_use_by_its_administrator_alone_is_refused(untouched: CommandLine) -> None:
+    password = ("--password-stdin",)
+    untouched.json("user", "create", "admin@localhost", *password, stdin="correct horse battery staple\n")
+    assert "there is the person admin@localhost" in untouched.refusal(*CONFORMANCE)
+
+
+def test_the_profiles_own_clients_and_people_are_no_others(ostiary: CommandLine, settings_for: SettingsFor) -> None:
+    """Those that it made, those that the suite registered, and the administrator."""
+    settings = settings_for()
+    transact(lambda db: check_alone(db, ADMIN_EMAIL), settings)
+    ostiary.json("user", "create", ADMIN_EMAIL)
+    transact(lambda db: check_alone(db, ADMIN_EMAIL), settings)
+    ostiary.json("user", "create", EMAIL)
+    ostiary.json("user", "set-password", ADMIN_EMAIL, "--password-stdin", stdin="correct horse battery staple\n")
+    metadata = {"redirect_uris": [f"{SUITE_URL}/callback"]}
+    for client_id, members in (("conformance-1", {}), ("ostiary-account-api", {}), ("cli_reg", {"unverified": True})):
+        create = ("client", "create", "--client-id", client_id, "--metadata", "-")
+        ostiary.json(*create, stdin=json.dumps({**metadata, **members}))
+    transact(lambda db: check_alone(db, ADMIN_EMAIL), settings)
+    ostiary.json("client", "create", "--client-id", "cli_other", "--metadata", "-", stdin=json.dumps(metadata))
+    with pytest.raises(typer.Exit):
+        transact(lambda db: check_alone(db, ADMIN_EMAIL), settings)
+
+
+def test_a_database_of_an_older_version_is_not_migrated(ostiary: CommandLine, settings_for: SettingsFor) -> None:
+    transact(lambda db: db.execute(text("UPDATE alembic_version SET version_num = '0001'")), settings_for())
+    assert "`ostiary db upgrade`" in ostiary.refusal(*CONFORMANCE)
 
 
 def test_the_settings_are_valid_together() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from server.storage import signing_keys
 from server.tokens import logout_token
 from tests.cli.conftest import CommandLine
 from tests.keys.material import signer
+from tests.support import asking
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import FakeClock, RunningServer
@@ -69,7 +71,7 @@ async def test_an_access_token(inspector: Inspector, server: RunningServer, toke
     assert found["session"]["state"] == "live"
     assert (found["family"]["id"], found["family"]["state"]) == (found["claims"]["gid"], "live")
     assert found["issued_at"] == server.clock.now()
-    assert "UTC (in " in found["expires"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(in (9|10) minutes\)", found["expires"])
 
 
 async def test_the_same_in_words(inspector: Inspector, tokens: dict[str, Any]) -> None:
@@ -77,6 +79,8 @@ async def test_the_same_in_words(inspector: Inspector, tokens: dict[str, Any]) -
     for words in ("access token (JWT)", "good", "alice@example.com", "Web Shop", "at+jwt", "active"):
         assert words in text
     assert tokens["access_token"] not in text
+    for name in ("claims.exp", "claims.iat", "family.auth_time", "family.expires_at", "session.authenticated_at"):
+        assert re.search(rf"^{re.escape(name)} +\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", text, re.MULTILINE), name
 
 
 async def test_an_id_token_and_a_logout_token(
@@ -181,8 +185,12 @@ async def test_the_things_that_are_used_once(inspector: Inspector, server: Runni
     codes = (await rp.post("/device_authorization", scope="openid")).json()
     found = await inspector.json(codes["device_code"])
     assert (found["kind"], found["client"]["client_id"]) == ("device code", "tv")
+    assert (found["good"], found["answer"], found["scope"]) == (True, "pending", "openid")
     pushed = (await rp.post("/par", **rp.parameters())).json()["request_uri"]
-    assert (await inspector.json(pushed))["kind"].startswith("request_uri")
+    told = await inspector.json(pushed)
+    assert told["kind"].startswith("request_uri")
+    assert told["expires_at"] - told["issued_at"] == 60, "RFC 9126 section 2.2"
+    assert told["scope"] == rp.parameters()["scope"]
     await person.visit(rp.url())
     interaction = str(person.response.request.url).split("/interaction/")[1].split("/")[0]
     assert (await inspector.json(interaction))["kind"].startswith("sign-in in progress")
@@ -195,6 +203,54 @@ async def test_the_things_that_are_used_once(inspector: Inspector, server: Runni
         next(str(value).rpartition("token=")[2] for value in made.values() if "opw_" in str(value))
     )
     assert (told["kind"], told["person"]["email"]) == ("link that sets a password", "alice@example.com")
+
+
+async def test_a_pushed_request_is_over_when_no_sign_in_can_begin_with_it(
+    inspector: Inspector, server: RunningServer, rp: RelyingParty
+) -> None:
+    """RFC 9126 section 4: its row outlives that, for sign-ins that have begun."""
+    server.clock.advance(-61)
+    pushed = (await rp.post("/par", **rp.parameters())).json()["request_uri"]
+    told = await inspector.json(pushed)
+    assert told["good"] is False
+    assert re.fullmatch(r"it expired \d+ seconds? ago", told["status"])
+
+
+@pytest.mark.parametrize(("decision", "answer"), [("allow", "approved"), ("deny", "denied")])
+async def test_what_a_person_answered_a_device(
+    inspector: Inspector, server: RunningServer, person: Person, decision: str, answer: str
+) -> None:
+    """RFC 8628 section 3.5."""
+    rp = RelyingParty(server, "tv", await server.add_client("tv", grant_types=[DEVICE], response_types=[]))
+    codes = (await rp.post("/device_authorization", scope="openid profile")).json()
+    await person.visit("/device")
+    await person.submit(user_code=codes["user_code"])
+    await person.sign_in()
+    if person.title == "Protect your account":
+        await person.postpone()
+    await person.consent(decision)
+    found = await inspector.json(codes["device_code"])
+    assert (found["answer"], found["scope"]) == (answer, "openid profile")
+    assert found["person"]["email"] == "alice@example.com"
+    assert found["status"] == ("good" if decision == "allow" else "the person denied it")
+
+
+@pytest.mark.parametrize(("decision", "answer"), [("approve", "approved"), ("deny", "denied")])
+async def test_what_a_person_answered_elsewhere(
+    inspector: Inspector, server: RunningServer, person: Person, decision: str, answer: str
+) -> None:
+    """OpenID Connect CIBA Core section 11."""
+    bank = await asking.client(server)
+    begun = await asking.begin(bank)
+    found = await inspector.json(begun["auth_req_id"])
+    assert (found["good"], found["answer"], found["scope"]) == (True, "pending", asking.SCOPE)
+    await asking.decide(person, decision)
+    found = await inspector.json(begun["auth_req_id"])
+    assert (found["answer"], found["good"]) == (answer, decision == "approve")
+    if decision == "approve":
+        await asking.tokens_of(bank, begun)
+        found = await inspector.json(begun["auth_req_id"])
+        assert (found["answer"], found["status"]) == ("approved", "it was used")
 
 
 async def test_foreign_and_altered_tokens_are_told_apart(

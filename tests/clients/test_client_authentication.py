@@ -135,6 +135,7 @@ def test_no_authentication_at_all_is_answered_with_a_challenge() -> None:
     for form in ({}, {"grant_type": "client_credentials"}):
         problem = not_presented(None, **form)
         assert (problem.error, problem.status, problem.used_basic) == ("invalid_client", 401, True)
+        assert problem.description == "Client authentication is missing: send client_id"
 
 
 @pytest.mark.parametrize(

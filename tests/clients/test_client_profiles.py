@@ -1,11 +1,13 @@
 """Profiles: what belongs together for one kind of application."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
 from clients.client import Client
-from clients.metadata import InvalidClientMetadata, validate
+from clients.metadata import JWT_BEARER, TOKEN_EXCHANGE, InvalidClientMetadata, validate
 from clients.profiles import PERSON_SCOPE, PROFILES, apply
 from server.extensions import EXTENSIONS
 from tests.clients.registered import JWKS, REDIRECT_URI
@@ -27,7 +29,10 @@ def client_with(profile: str, **members: Any) -> Client:
 
 
 def contradicts(profile: str, **members: Any) -> None:
-    with pytest.raises(InvalidClientMetadata, match=f"{next(iter(members))} contradicts the profile {profile}"):
+    (said,) = (f"{name} {json.dumps(value)}" for name, value in members.items())
+    with pytest.raises(
+        InvalidClientMetadata, match=f"^{re.escape(said)} contradicts the profile {profile}, which wants "
+    ):
         apply(profile, {**GIVEN[profile], **members})
 
 
@@ -78,9 +83,32 @@ def test_a_service_acts_for_itself_and_needs_a_secret_or_a_key() -> None:
     assert client.redirect_uris == ()
     contradicts("service", token_endpoint_auth_method="none")
     contradicts("service", grant_types=["client_credentials", "authorization_code"])
+    contradicts("service", grant_types=[])
+    contradicts("service", grant_types="client_credentials")
     contradicts("service", redirect_uris=[REDIRECT_URI])
     contradicts("service", post_logout_redirect_uris=[REDIRECT_URI])
     contradicts("service", response_types=["code"])
+
+
+def test_a_service_may_also_exchange_tokens_and_present_assertions() -> None:
+    """RFC 8693, RFC 7523 section 2.1."""
+    grants = ["client_credentials", TOKEN_EXCHANGE, JWT_BEARER]
+    assert client_with("service", grant_types=grants).grant_types == tuple(grants)
+    assert client_with("service", grant_types=[TOKEN_EXCHANGE]).grant_types == (TOKEN_EXCHANGE,)
+
+
+def test_a_contradiction_says_what_the_profile_wants_and_stays_short() -> None:
+    for profile, members, wish in (
+        ("spa", {"token_endpoint_auth_method": "private_key_jwt"}, 'wants "none": a single-page'),
+        ("web", {"token_endpoint_auth_method": "none"}, 'wants anything but "none": a web'),
+        ("service", {"grant_types": ["password"]}, f"wants only client_credentials, {TOKEN_EXCHANGE}, {JWT_BEARER}:"),
+        ("service", {"redirect_uris": [REDIRECT_URI]}, "wants none of them: a backend"),
+        ("service", {"redirect_uris": [REDIRECT_URI * 100]}, "... contradicts the profile service"),
+    ):
+        with pytest.raises(InvalidClientMetadata) as refused:
+            apply(profile, {**GIVEN[profile], **members})
+        assert wish in refused.value.description
+        assert len(refused.value.description) < 500
 
 
 def test_only_an_installed_application_has_a_private_use_scheme() -> None:

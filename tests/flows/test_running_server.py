@@ -55,6 +55,9 @@ def test_the_first_start_prints_a_link_and_the_second_one_reuses_everything(serv
     assert "set-password" not in server.log[before:]
     with server.http() as http:
         assert http.get("/jwks").json() == first_keys
+    (made,) = (line for line in server.log.splitlines() if "keys changed" in line)
+    assert re.search(r'signing"?[=:] ?1\b', made), made
+    assert re.search(r'encryption"?[=:] ?[1-9]', made), "those that others encrypt to are counted apart"
     assert (server.directory / "data" / "secret-key").stat().st_mode & 0o777 == 0o600
 
 

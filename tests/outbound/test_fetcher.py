@@ -56,6 +56,15 @@ async def test_urls_that_are_never_fetched(url: str) -> None:
     await fetcher.close()
 
 
+async def test_what_a_setting_would_allow_is_said_with_its_name() -> None:
+    for url in ("http://localhost:8000/", "https://127.0.0.1/", "https://10.0.0.5/"):
+        closed, opened = Fetcher(), Fetcher(allow_private=True)
+        assert "OSTIARY_FETCH_PRIVATE_ADDRESSES" in str(closed.problem_of(url))
+        assert opened.problem_of(url) is None
+        await closed.close()
+        await opened.close()
+
+
 async def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every address counts: a name with a public and a private one could lead to either."""
 

@@ -310,7 +310,8 @@ async def test_a_token_is_needed(server: RunningServer) -> None:
     """Section 3: an invalid initial access token is answered as RFC 6750 says."""
     missing = await _register(server, WEB)
     assert missing.status_code == 401
-    assert missing.headers["www-authenticate"].startswith("Bearer")
+    assert missing.headers["www-authenticate"] == 'Bearer realm="ostiary"', "RFC 6750 section 3.1: no error code"
+    assert missing.json()["error_description"] == "An initial access token is needed"
     wrong = await _register(server, WEB, "oia_wrong")
     assert wrong.status_code == 401
     assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
@@ -351,7 +352,24 @@ async def test_what_the_server_goes_to_must_not_be_inside(server: RunningServer)
     for inside in ("https://10.0.0.1/logout", "https://[::1]/logout", "https://169.254.169.254/"):
         answer = await _register(server, {**WEB, "backchannel_logout_uri": inside})
         assert answer.json()["error"] == "invalid_client_metadata"
+        assert "OSTIARY_FETCH_PRIVATE_ADDRESSES" in answer.json()["error_description"], "what the operator may look up"
     assert (await _register(server, {**WEB, "redirect_uris": ["http://127.0.0.1/cb"]})).status_code == 201
+
+
+@OPEN
+async def test_the_password_grant_is_named_as_not_supported(server: RunningServer) -> None:
+    """RFC 9700 section 2.4."""
+    for grants in (["password"], ["authorization_code", "password"]):
+        answer = await _register(server, {**WEB, "grant_types": grants})
+        assert answer.json()["error_description"] == "grant_types: password is not supported (RFC 9700 section 2.4)"
+
+
+@OPEN
+async def test_members_that_the_server_does_not_know_are_left_out(server: RunningServer) -> None:
+    """Section 2: it must ignore them."""
+    answer = await _register(server, {**WEB, "redirect_uri": "https://client.example/cb"})
+    assert answer.status_code == 201
+    assert "redirect_uri" not in answer.json()
 
 
 @pytest.mark.slow
