@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from server.accounts import registration
+from server.accounts.claims import SCOPE_CLAIMS
 from server.accounts.identifiers import InvalidIdentifierError
 from server.accounts.profile import InvalidProfileError, validate_profile
 from server.accounts.registration import UsernameTakenError
@@ -17,22 +18,8 @@ from server.languages import Message
 from server.languages import Message as _
 from server.storage import users
 
-CLAIM_FIELDS = (
-    "name",
-    "given_name",
-    "middle_name",
-    "family_name",
-    "nickname",
-    "preferred_username",
-    "profile",
-    "picture",
-    "website",
-    "gender",
-    "birthdate",
-    "zoneinfo",
-    "locale",
-    "phone_number",
-)
+# The other claims are kept by the server itself, or have a page of their own.
+CLAIM_FIELDS = (*(name for name in SCOPE_CLAIMS["profile"] if name != "updated_at"), "phone_number")
 ADDRESS_FIELDS = {
     "street_address": "street_address",
     "postal_code": "postal_code",

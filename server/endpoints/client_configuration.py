@@ -14,9 +14,9 @@ from clients.self_registration import changes_trust, operators_members, without_
 from server.endpoints.registration import (
     MANAGEMENT_KIND,
     MANAGEMENT_PREFIX,
+    answered,
     bearer_token,
     information,
-    metadata_error,
     read_json,
     validated,
 )
@@ -25,8 +25,8 @@ from server.events.context import Context
 from server.events.names import Event
 from server.outbound.sector_identifier import check_sector
 from server.protocol import client_secrets
-from server.protocol.errors import AccessDeniedError, BearerError, OAuth2Error
-from server.protocol.response import Answer, error_answer, to_response
+from server.protocol.errors import AccessDeniedError, BearerError
+from server.protocol.response import Answer
 from server.protocol.services import Services, context_of, services_of
 from server.storage import client_registrations, clients
 from server.tokens import opaque
@@ -42,30 +42,27 @@ NOT_SENT_BACK = (
 
 async def configuration(request: Request) -> Response:
     """Answer GET with the registration, PUT with the replaced one, DELETE with nothing."""
+    return await answered(_configured(request))
+
+
+async def _configured(request: Request) -> Answer:
     services = services_of(request)
     client_id = request.path_params["client_id"]
     context = context_of(request, actor=client_id)
-    try:
-        token = bearer_token(request, "A registration access token is needed")
-        if request.method == "GET":
-            return to_response(await services.database.read(lambda db: _read(db, services, client_id, token)))
-        if request.method == "DELETE":
-            answer = await services.database.run(lambda db: _delete(db, services, client_id, token, context))
-        else:
-            # Who may not update must not learn what would be wrong with the update.
-            client = await services.database.read(lambda db: _authenticated(db, client_id, token))
-            given = await read_json(request)
-            _check_update(client, given, services.clock.now())
-            await check_sector(
-                services.fetcher, validated(services, given, operators=operators_members(client.metadata))
-            )
-            answer = await services.database.run(lambda db: _update(db, services, client_id, token, given, context))
-    except InvalidClientMetadata as error:
-        return to_response(metadata_error(error))
-    except OAuth2Error as error:
-        return to_response(error_answer(error))
+    token = bearer_token(request, "A registration access token is needed")
+    if request.method == "GET":
+        return await services.database.read(lambda db: _read(db, services, client_id, token))
+    if request.method == "DELETE":
+        answer = await services.database.run(lambda db: _delete(db, services, client_id, token, context))
+    else:
+        # Who may not update must not learn what would be wrong with the update.
+        client = await services.database.read(lambda db: _authenticated(db, client_id, token))
+        given = await read_json(request)
+        _check_update(client, given, services.clock.now())
+        await check_sector(services.fetcher, validated(services, given, operators=operators_members(client.metadata)))
+        answer = await services.database.run(lambda db: _update(db, services, client_id, token, given, context))
     services.registry.clear()
-    return to_response(answer)
+    return answer
 
 
 def _authenticated(db: Connection, client_id: str, token: str) -> Client:

@@ -1,6 +1,6 @@
 """The client registration endpoint: RFC 7591 section 3, OpenID Connect Dynamic Client Registration 1.0 section 3."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,23 +33,32 @@ FETCHED_MEMBERS = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri"
 
 async def register(request: Request) -> Response:
     """Register a client that asks for it, and answer with its metadata and the secrets it has from now on."""
-    services, context = services_of(request), context_of(request)
+    return await answered(_registered(request))
+
+
+async def answered(work: Awaitable[Answer]) -> Response:
+    """Return the response to what was done, or to what was refused (RFC 7591 section 3.2.2)."""
     try:
-        token = _initial_token(request, services)
-        if token is None:
-            await _throttle(services, context)
-        else:
-            # Who may not register must not make us look at metadata, let alone fetch what it names.
-            await _check_initial_token(services, token)
-        metadata = validated(services, await read_json(request), operators={})
-        await check_sector(services.fetcher, metadata)
-        answer = await services.database.run(lambda db: _register(db, services, metadata, token, context))
+        return to_response(await work)
     except InvalidClientMetadata as error:
-        return to_response(metadata_error(error))
+        return to_response(Answer(400, {"error": error.error, "error_description": error.description}))
     except OAuth2Error as error:
         return to_response(error_answer(error))
+
+
+async def _registered(request: Request) -> Answer:
+    services, context = services_of(request), context_of(request)
+    token = _initial_token(request, services)
+    if token is None:
+        await _throttle(services, context)
+    else:
+        # Who may not register must not make us look at metadata, let alone fetch what it names.
+        await _check_initial_token(services, token)
+    metadata = validated(services, await read_json(request), operators={})
+    await check_sector(services.fetcher, metadata)
+    answer = await services.database.run(lambda db: _register(db, services, metadata, token, context))
     services.registry.clear()
-    return to_response(answer)
+    return answer
 
 
 def _initial_token(request: Request, services: Services) -> str | None:
@@ -177,8 +186,3 @@ def information(
         "registration_client_uri": services.settings.url(f"/register/{client_id}"),
     }
     return body | {name: value for name, value in metadata.items() if is_own(name)}
-
-
-def metadata_error(error: InvalidClientMetadata) -> Answer:
-    """Return the answer of RFC 7591 section 3.2.2."""
-    return Answer(400, {"error": error.error, "error_description": error.description})
