@@ -1,20 +1,17 @@
 """`ostiary key`: the keys that sign, and those that others encrypt to."""
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
 from keys.rotation import plan_manual
-from keys.sealing import Sealer, SealError
-from keys.signing_key import KeyState, KeyUse, SigningKey
+from keys.sealing import SealError
+from keys.signing_key import KeyUse, SigningKey
+from server.cli.key_reseal import SEALED, reseal_all
 from server.cli.running import Json, loaded, moment, now, print_record, print_rows, refuse, say, sealer, transact
 from server.events.context import CLI
-from server.grants import ciba
-from server.mail.outbox import TOPIC, context_of
-from server.protocol import client_secrets, pings
-from server.storage import backchannel_requests, clients, outbox, server_secrets, signing_keys, totp_devices
+from server.storage import server_secrets, signing_keys
 from server.tokens import key_rotation, subjects
 
 app = typer.Typer(help="The keys that sign tokens, and those that others encrypt to.", no_args_is_help=True)
@@ -135,84 +132,8 @@ def reseal(*, as_json: Json = False) -> None:
     root = sealer(settings)
 
     def work(db: Connection) -> dict[str, int]:
-        return {name: again(db, root) for name, again in RESEALED.items()}
+        return {name: reseal_all(root, found(db)) for name, found in SEALED.items()}
 
     if not as_json:
         say("Sealing again ...")
     print_record(transact(work, settings), as_json=as_json)
-
-
-def _signing_keys(db: Connection, root: Sealer) -> int:
-    count = 0
-    for key in signing_keys.list_keys(db):
-        if key.state is KeyState.REVOKED:
-            continue  # nobody needs its private half any more
-        fresh = _resealed(root, key.sealed_private, f"signing_key:{key.kid}")
-        if fresh is not None:
-            signing_keys.change(db, key.kid, sealed_private=fresh)
-            count += 1
-    return count
-
-
-def _totp_devices(db: Connection, root: Sealer) -> int:
-    count = 0
-    for device in totp_devices.list_all(db):
-        fresh = _resealed(root, device["sealed_secret"], f"totp:{device['id']}")
-        if fresh is not None:
-            totp_devices.replace_sealed_secret(db, device["id"], fresh)
-            count += 1
-    return count
-
-
-def _client_secrets(db: Connection, root: Sealer) -> int:
-    count = 0
-    for secret_id, sealed in clients.list_sealed_secrets(db):
-        fresh = _resealed(root, sealed, client_secrets.context_of(secret_id))
-        if fresh is not None:
-            clients.replace_sealed_secret(db, secret_id, fresh)
-            count += 1
-    return count
-
-
-def _server_secrets(db: Connection, root: Sealer) -> int:
-    count = 0
-    for name, sealed in server_secrets.list_all(db):
-        fresh = _resealed(root, sealed, subjects.context_of(name))
-        if fresh is not None:
-            server_secrets.replace_sealed(db, name, fresh)
-            count += 1
-    return count
-
-
-def _outbox(db: Connection, root: Sealer) -> int:
-    count = 0
-    for topic in (TOPIC, pings.TOPIC):  # what the others hold is not sealed
-        for item in outbox.list_items(db, topic):
-            fresh = _resealed(root, item.sealed, context_of(item.id))
-            if fresh is not None:
-                count += outbox.replace_sealed(db, item, fresh)
-    return count
-
-
-def _backchannel_requests(db: Connection, root: Sealer) -> int:
-    count = 0
-    for digest, sealed in backchannel_requests.list_sealed(db):
-        fresh = _resealed(root, sealed, ciba.context_of(digest))
-        if fresh is not None:
-            count += backchannel_requests.replace_sealed(db, digest, sealed, fresh)
-    return count
-
-
-def _resealed(root: Sealer, sealed: str, context: str) -> str | None:
-    return None if root.is_current(sealed) else root.seal(root.unseal(sealed, context=context), context=context)
-
-
-RESEALED: Mapping[str, Callable[[Connection, Sealer], int]] = {
-    "signing_keys": _signing_keys,
-    "totp_devices": _totp_devices,
-    "client_secrets": _client_secrets,
-    "server_secrets": _server_secrets,
-    "outbox": _outbox,
-    "backchannel_requests": _backchannel_requests,
-}
-"""Whatever is sealed: each counts what it has sealed again."""

@@ -9,9 +9,9 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -203,36 +203,33 @@ class PostgreSQLDatabase:
 
     async def run(self, work: Work[T]) -> T:
         """Run `work(db)` in one transaction, READ COMMITTED."""
-        try:
+        with _naming_what_is_unavailable():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
-        except (OSError, PoolTimeoutError, InterfaceError, OperationalError) as error:
-            raise DatabaseUnavailableError(str(error)) from error
-        except DBAPIError as error:
-            _raise_unavailable(error)
-            raise
 
     async def read(self, work: Work[T]) -> T:
         """Run `work(db)` without BEGIN and COMMIT: two round trips less."""
-        try:
+        with _naming_what_is_unavailable():
             async with self._autocommit.connect() as connection:
                 return await connection.run_sync(work)
-        except (OSError, PoolTimeoutError, InterfaceError, OperationalError) as error:
-            raise DatabaseUnavailableError(str(error)) from error
-        except DBAPIError as error:
-            _raise_unavailable(error)
-            raise
 
     async def close(self) -> None:
         """Close the pool."""
         await self._engine.dispose()
 
 
-def _raise_unavailable(error: DBAPIError) -> None:
-    # asyncpg reports a server that is shutting down or a cancelled statement under SQLSTATE classes 57 and 08.
-    state = str(getattr(error.orig, "sqlstate", "") or "")
-    if error.connection_invalidated or state.startswith(("57", "08", "53")):
-        raise DatabaseUnavailableError(str(error.orig)) from error
+@contextmanager
+def _naming_what_is_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, PoolTimeoutError, InterfaceError, OperationalError) as error:
+        raise DatabaseUnavailableError(str(error)) from error
+    except DBAPIError as error:
+        # asyncpg reports a server that is shutting down or a cancelled statement under SQLSTATE classes 57 and 08.
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        if error.connection_invalidated or state.startswith(("57", "08", "53")):
+            raise DatabaseUnavailableError(str(error.orig)) from error
+        raise
 
 
 def open_database(*, sqlite_path: Path | None, url: str, pool_size: int, is_server: bool) -> Database:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from keys.sealing import Sealer, generate_root_key, parse_root_keys
-from server.cli.key import RESEALED
+from server.cli.key_reseal import SEALED, reseal_all
 from server.events.names import Event
 from server.protocol import pings
 from server.storage import outbox
@@ -156,7 +156,7 @@ async def test_a_new_root_key_leaves_requests_and_pings_alive(
     fresh = Sealer(parse_root_keys(f"{generate_root_key()},{server.settings.secret_key}"))
 
     def reseal(db: Connection) -> list[int]:
-        return [RESEALED[name](db, fresh) for name in ("outbox", "backchannel_requests")]
+        return [reseal_all(fresh, SEALED[name](db)) for name in ("outbox", "backchannel_requests")]
 
     assert await server.run(reseal) == [1, 1]
     assert await server.run(reseal) == [0, 0]

@@ -13,7 +13,7 @@ from clients.client import Client
 from clients.metadata import InvalidClientMetadata, validate
 from keys.sealing import Sealer, generate_root_key, parse_root_keys
 from server.accounts.user import User
-from server.cli.key import RESEALED
+from server.cli.key_reseal import SEALED, reseal_all
 from server.storage import resources, sessions
 from server.storage.database import Database
 from server.storage.resources import Resource
@@ -319,8 +319,8 @@ async def test_it_survives_new_root_keys(clock: FakeClock, database: Database) -
     old, new = generate_root_key(), generate_root_key()
     before, both, after = (Sealer(parse_root_keys(keys)) for keys in (old, f"{new},{old}", new))
     secret = await database.run(lambda db: subjects.ensure_secret(db, before, clock.now()))
-    assert await database.run(lambda db: RESEALED["server_secrets"](db, both)) == 1
-    assert await database.run(lambda db: RESEALED["server_secrets"](db, both)) == 0
+    assert await database.run(lambda db: reseal_all(both, SEALED["server_secrets"](db))) == 1
+    assert await database.run(lambda db: reseal_all(both, SEALED["server_secrets"](db))) == 0
     assert await database.run(lambda db: subjects.ensure_secret(db, after, clock.now())) == secret
 
 
