@@ -60,9 +60,8 @@ def _introspect(db: Connection | None, request: ClientRequest) -> Answer:
         raise RuntimeError("introspection needs the database")
     find = _access_token if access_token.unverified_looks_like_access_token(token) else _refresh_token
     answer = Answer(200, find(db, request, client, token))
-    for extension in request.services.extensions:
-        if extension.introspection_encoding is not None:
-            answer = extension.introspection_encoding(request.services, client, request.http, answer, request.now)
+    for encode in request.services.hooks.introspection_encodings:
+        answer = encode(request.services, client, request.http, answer, request.now)
     return answer
 
 

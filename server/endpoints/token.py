@@ -22,7 +22,7 @@ async def token(request: Request) -> Response:
     def needs_database(parameters: Parameters, http: HttpFacts) -> bool:
         grant_type = parameters.get("grant_type")
         return any(grant_type == grant.GRANT_TYPE and grant.NEEDS_DATABASE for grant in services.grants) or any(
-            extension.needs_database(parameters, http) for extension in services.extensions
+            needs(parameters, http) for needs in services.hooks.database_needs
         )
 
     return await handle(request, _issue, needs_database=needs_database, prepare=_prepare)

@@ -30,9 +30,8 @@ async def _respond(request: Request, services: Services) -> Response:
     def work(db: Connection) -> tuple[Answer, str | None]:
         try:
             verified = bearer.check(db, services, token, now=now)
-            for extension in services.extensions:
-                if extension.userinfo_check is not None:
-                    extension.userinfo_check(db, services, verified, now)
+            for check in services.hooks.userinfo_checks:
+                check(db, services, verified, now)
         except BearerError as error:
             return error_answer(error), None
         if "openid" not in verified.scopes:

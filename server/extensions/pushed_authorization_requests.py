@@ -49,9 +49,8 @@ def _keep(db: Connection | None, pushed: ClientRequest, draft: Draft) -> Answer:
     values = dict(pushed.parameters.values)
     token_request = TokenRequest(db, services, client, pushed.parameters, pushed.http, pushed.context, now)
     try:
-        for extension in services.extensions:
-            if extension.push_step is not None:
-                extension.push_step(token_request, values)
+        for step in services.hooks.push_steps:
+            step(token_request, values)
         parameters = Parameters(values, lists=pushed.parameters.lists)
         if pushed_request.size_of(parameters) > pushed_request.MAX_CHARACTERS:
             # section 2.3; unknown parameters, which must be ignored (RFC 6749 section 3.1), would be stored as well

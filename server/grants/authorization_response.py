@@ -83,7 +83,6 @@ def _token_request(
 def _id_token(issued: TokenIssue) -> str:
     """Let the extensions make the ID token; what else they add is for answers of the token endpoint."""
     body: dict[str, Any] = {}
-    for extension in issued.services.extensions:
-        if extension.response_step is not None:
-            extension.response_step(issued, body)
+    for step in issued.services.hooks.response_steps:
+        step(issued, body)
     return str(body["id_token"])

@@ -28,9 +28,8 @@ def lifetime_of(client: Client, server: AuthorizationServer) -> int:
 def check_redemption(request: Any, redemption: Redemption, scopes: Collection[str]) -> None:
     """Let every extension check a code or refresh token for some scopes before it is used up."""
     token_request: TokenRequest = request.token_request
-    for extension in token_request.services.extensions:
-        if extension.redemption_check is not None:
-            extension.redemption_check(token_request, redemption)
+    for check in token_request.services.hooks.redemption_checks:
+        check(token_request, redemption)
     check_scopes(token_request, scopes)
 
 
@@ -49,9 +48,8 @@ def mint(request: TokenRequest, claims: AccessTokenClaims, details: Mapping[str,
     added: dict[str, Any] = dict(claims.added)
     if request.confirmation:
         added["cnf"] = dict(request.confirmation)
-    for extension in services.extensions:
-        if extension.access_token_step is not None:
-            extension.access_token_step(request, details, added)
+    for step in services.hooks.access_token_steps:
+        step(request, details, added)
     scope = " ".join(permitted_there(request, claims.scope.split()))
     audience = request.audience[0] if len(request.audience) == 1 else request.audience or services.settings.issuer
     claims = replace(claims, audience=audience, scope=scope, added=added)
@@ -130,7 +128,6 @@ def for_person(
         nonce=nonce,
         request=request,
     )
-    for extension in services.extensions:
-        if extension.response_step is not None:
-            extension.response_step(issue, body)
+    for step in services.hooks.response_steps:
+        step(issue, body)
     return 200, body, default_json_headers

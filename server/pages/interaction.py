@@ -164,9 +164,8 @@ def _issue(
         parameters = authorization_response.issue(
             db, visit.services, request, client, user, session, context=visit.context, now=visit.now
         )
-        for extension in visit.services.extensions:
-            if extension.authorization_response_step is not None:
-                extension.authorization_response_step(visit.services, request, session, parameters)
+        for step in visit.services.hooks.authorization_response_steps:
+            step(visit.services, request, session, parameters)
     except OAuth2Error as error:
         return error_parameters(error)
     return parameters

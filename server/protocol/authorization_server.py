@@ -71,9 +71,8 @@ class AuthorizationServer(AuthlibAuthorizationServer):
         request.token_request = token_request
         try:
             grant = self._token_grant(request)
-            for extension in self.services.extensions:
-                if extension.token_check is not None:
-                    extension.token_check(token_request)
+            for check in self.services.hooks.token_checks:
+                check(token_request)
             grant.validate_token_request()
             return self.handle_response(*grant.create_token_response())
         except OAuth2Error as error:

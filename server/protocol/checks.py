@@ -42,9 +42,8 @@ async def resolve(draft: Draft, parameters: Parameters, client: Client, services
     Raises a protocol error.
     """
     await client_encryption.load_keys(services, client)
-    for extension in services.extensions:
-        if extension.request_source is not None:
-            parameters = await extension.request_source(draft, parameters, client, services)
+    for source in services.hooks.request_sources:
+        parameters = await source(draft, parameters, client, services)
     return parameters
 
 
@@ -54,9 +53,8 @@ def validate(parameters: Parameters, client: Client | None, services: Services, 
     prove_redirect_uri(draft, parameters, proven)
     for check in CHECKS:
         check(draft, parameters, proven, services)
-    for extension in services.extensions:
-        if extension.authorization_check is not None:
-            extension.authorization_check(draft, parameters, proven, services)
+    for check in services.hooks.authorization_checks:
+        check(draft, parameters, proven, services)
     check_details(draft, parameters, proven, services)
     return AuthorizationRequest(
         client_id=proven.client_id, response_mode=draft.response_mode, details=draft.details, **draft.values
@@ -65,9 +63,8 @@ def validate(parameters: Parameters, client: Client | None, services: Services, 
 
 def check_details(draft: Draft, parameters: Parameters, client: Client, services: Services) -> None:
     """Run the checks that every request for a person's authorization shares, whichever endpoint it came to."""
-    for extension in services.extensions:
-        if extension.details_check is not None:
-            extension.details_check(draft, parameters, client, services)
+    for check in services.hooks.details_checks:
+        check(draft, parameters, client, services)
 
 
 def prove_client(parameters: Parameters, client: Client | None) -> Client:

@@ -3,9 +3,9 @@
 So discovery cannot promise what the server does not do, and removing a specification is removing its file and its line.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from server.protocol.services import Services
     from server.protocol.token_issue import Redemption, TokenIssue, TokenRequest
 
+T = TypeVar("T")
 AuthorizationCheck = Callable[[Draft, Parameters, "Client", "Services"], None]
 """Checks its parameters of an authorization request and fills the draft; raises a protocol error."""
 RequestSource = Callable[[Draft, Parameters, "Client", "Services"], Awaitable[Parameters]]
@@ -32,6 +33,8 @@ PushStep = Callable[["TokenRequest", dict[str, str]], None]
 """Checks the headers of a pushed authorization request and may add to its parameters, before they are checked."""
 TokenCheck = Callable[["TokenRequest"], None]
 """Checks its parameters and headers of any token request, before the grant does its own."""
+DatabaseNeed = Callable[[Parameters, HttpFacts], bool]
+"""Whether a token request needs the database for its checks."""
 RedemptionCheck = Callable[["TokenRequest", "Redemption"], None]
 """Checks a token request against what was stored with the code or the authorization; raises a protocol error."""
 AccessTokenStep = Callable[["TokenRequest", Mapping[str, Any], dict[str, Any]], None]
@@ -96,7 +99,7 @@ class Extension:
     response_encodings: Mapping[str, ResponseEncoding] = field(default_factory=dict)
     """By the last part of the response_mode: `jwt` for `query.jwt`."""
     token_check: TokenCheck | None = None
-    needs_database: Callable[[Parameters, HttpFacts], bool] = lambda _parameters, _http: False
+    needs_database: DatabaseNeed | None = None
     """Whether its token check needs the database, for grants that do without."""
     redemption_check: RedemptionCheck | None = None
     access_token_step: AccessTokenStep | None = None
@@ -106,3 +109,43 @@ class Extension:
     introspection_encoding: IntrospectionEncoding | None = None
     grants: tuple[type[Any], ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+
+
+def _those(hooks: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple(hook for hook in hooks if hook is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the extensions have to do at each place, in their order: found once, since every request passes there."""
+
+    request_sources: tuple[RequestSource, ...] = ()
+    authorization_checks: tuple[AuthorizationCheck, ...] = ()
+    details_checks: tuple[AuthorizationCheck, ...] = ()
+    push_steps: tuple[PushStep, ...] = ()
+    database_needs: tuple[DatabaseNeed, ...] = ()
+    token_checks: tuple[TokenCheck, ...] = ()
+    redemption_checks: tuple[RedemptionCheck, ...] = ()
+    access_token_steps: tuple[AccessTokenStep, ...] = ()
+    response_steps: tuple[ResponseStep, ...] = ()
+    authorization_response_steps: tuple[AuthorizationResponseStep, ...] = ()
+    userinfo_checks: tuple[UserInfoCheck, ...] = ()
+    introspection_encodings: tuple[IntrospectionEncoding, ...] = ()
+
+    @classmethod
+    def of(cls, extensions: Sequence[Extension]) -> "Hooks":
+        """Collect them."""
+        return cls(
+            request_sources=_those(one.request_source for one in extensions),
+            authorization_checks=_those(one.authorization_check for one in extensions),
+            details_checks=_those(one.details_check for one in extensions),
+            push_steps=_those(one.push_step for one in extensions),
+            database_needs=_those(one.needs_database for one in extensions),
+            token_checks=_those(one.token_check for one in extensions),
+            redemption_checks=_those(one.redemption_check for one in extensions),
+            access_token_steps=_those(one.access_token_step for one in extensions),
+            response_steps=_those(one.response_step for one in extensions),
+            authorization_response_steps=_those(one.authorization_response_step for one in extensions),
+            userinfo_checks=_those(one.userinfo_check for one in extensions),
+            introspection_encodings=_those(one.introspection_encoding for one in extensions),
+        )

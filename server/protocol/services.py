@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from server.outbound.client_logos import ClientLogos
 from server.outbound.fetcher import Fetcher
 from server.outbound.request_objects import RequestObjects
 from server.protocol.authorization_request import RESOURCE_CONSENT
+from server.protocol.extension import Extension, Hooks
 from server.protocol.request_pace import RequestPace
 from server.settings import Settings
 from server.storage.authorization_detail_types import DetailType
@@ -28,9 +29,6 @@ from server.storage.database import Database
 from server.storage.resources import Resource
 from server.tokens.key_ring import KeyRing
 from server.tokens.subjects import Subjects
-
-if TYPE_CHECKING:
-    from server.protocol.extension import Extension
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class Services:
     client_logos: ClientLogos
     request_objects: RequestObjects
     request_pace: RequestPace
-    extensions: tuple["Extension", ...]
+    extensions: tuple[Extension, ...]
     grants: tuple[type[Any], ...]
     places: Places = field(default_factory=Places)
     scopes: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +59,11 @@ class Services:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The discovery document."""
     subjects: Subjects = field(default_factory=Subjects)
+    hooks: Hooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find out what the extensions have to do where."""
+        self.hooks = Hooks.of(self.extensions)
 
     def subject_of(self, client: Client, user_id: str) -> str:
         """Return the `sub` by which a client knows a person (OpenID Connect Core section 8)."""
