@@ -32,7 +32,7 @@ from server.storage import clients, migrations, users
 PROFILE = "conformance"
 EMAIL = "conformance@example.com"
 FOLDER = "conformance"
-PERSON_FILE = "person.json"
+PERSON_FILE, SUITE_MEMBER = "person.json", "suite"
 WARNING = "WARNING: --profile conformance weakens this server on purpose. Never let real people or applications use it."
 
 
@@ -81,6 +81,22 @@ def _refuse_shared(whom: str) -> NoReturn:
     )
 
 
+def check_same_suite(settings: Settings, suite: str) -> None:
+    """Refuse another suite than the one for which everything was made."""
+    folder = settings.data_dir / FOLDER
+    made_for = _made_for(folder)
+    if made_for not in (None, suite):
+        refuse(f"{folder.resolve()} was made for the suite at {made_for}: remove it, and all is made for {suite}")
+
+
+def _made_for(folder: Path) -> str | None:
+    try:
+        suite = json.loads((folder / PERSON_FILE).read_text("utf-8")).get(SUITE_MEMBER)
+    except (OSError, ValueError):
+        return None
+    return None if suite is None else str(suite)
+
+
 def prepare(settings: Settings, sealer: Sealer, suite: str) -> list[str]:
     """Make clients and a person for the suite, unless they are there, and return the lines that say where."""
     folder = settings.data_dir / FOLDER
@@ -115,7 +131,7 @@ def _make(settings: Settings, sealer: Sealer, suite: str, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True)
     for name, text in {
         **made,
-        PERSON_FILE: json.dumps({"email": EMAIL, "password": password}, indent=2) + "\n",
+        PERSON_FILE: json.dumps({"email": EMAIL, "password": password, SUITE_MEMBER: suite}, indent=2) + "\n",
     }.items():
         path = folder / name
         path.touch(mode=0o600)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, text
 from clients.client import Client
 from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, KeyUse, SigningKey
-from server.cli.running import Json, loaded, missing_database, now, print_json
+from server.cli import tls_files
+from server.cli.running import Json, loaded, missing_database, moment, now, print_json
 from server.configured_database import database_of
 from server.mail.outbox import TOPIC
 from server.mail.outgoing import MailError
@@ -25,6 +26,7 @@ from server.tokens import subjects
 Line = tuple[str, bool | None, str]
 """What was looked at; whether it is fine, None: it works, but should be different; what to know or do."""
 CLOCK_SECONDS = 5
+RENEWAL_DAYS = 14
 MARKS = {True: "ok  ", None: "warn", False: "FAIL"}
 MIGRATIONS = {
     migrations.State.APPLIED: "applied",
@@ -64,6 +66,7 @@ def _check(configuration: Loaded) -> Iterator[Line]:
     if settings.rate_limits is False:
         yield "throttling", None, "guesses are not slowed down: remove OSTIARY_RATE_LIMITS"
     yield _check_hashing(settings)
+    yield from _check_tls(settings)
     try:
         sealer = sealer_of(settings)
         yield "root key", True, "readable"
@@ -78,6 +81,22 @@ def _check(configuration: Loaded) -> Iterator[Line]:
         yield from asyncio.run(_check_database(settings, sealer))
     except DatabaseUnavailableError as error:
         yield "database", False, f"does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running"
+
+
+def _check_tls(settings: Settings) -> Iterator[Line]:
+    """Look at the files, and when the server's own certificate ends; behind a proxy there is nothing to look at."""
+    try:
+        tls_files.check(settings)
+        ends = tls_files.ends_at(settings)
+    except SettingsError as error:
+        yield "TLS files", False, str(error)
+        return
+    if ends is None:
+        return
+    days = (int(ends.timestamp()) - now()) // 86_400
+    is_fine = False if days < 0 else days >= RENEWAL_DAYS or None
+    mend = "" if is_fine else ": renew it, and restart the server"
+    yield "TLS files", is_fine, f"the certificate is valid until {moment(int(ends.timestamp()))}{mend}"
 
 
 def _check_hashing(settings: Settings) -> Line:

@@ -65,7 +65,9 @@ def serve(
     settings = configuration.settings
     warn_of_unknown(configuration)
     _check_port(settings)
-    tls_files.check(settings)
+    _check_tls(settings)
+    if profile is not None and suite is not None:
+        conformance.check_same_suite(settings, waiting)
     root = sealer(settings)
     try:
         link = asyncio.run(_prepare(settings, root, is_conformance=profile is not None))
@@ -94,6 +96,14 @@ def _apply(profile: str | None) -> None:
     if profile is not None:
         for name, value in conformance_plans.SETTINGS.items():
             os.environ.setdefault(f"OSTIARY_{name}", value)
+
+
+def _check_tls(settings: Settings) -> None:
+    """Refuse files that cannot be used, before anything is made or printed."""
+    try:
+        tls_files.check(settings)
+    except SettingsError as error:
+        refuse(str(error))
 
 
 def _check_port(settings: Settings) -> None:

@@ -84,6 +84,14 @@ def test_another_profile_or_a_wrong_suite_is_refused_before_anything_is_made(unt
     assert untouched.json("user", "list") == []
 
 
+def test_another_suite_than_before_is_refused(ostiary: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "conformance"
+    folder.mkdir()
+    (folder / "person.json").write_text(json.dumps({"suite": SUITE_URL}))
+    line = ostiary.refusal(*CONFORMANCE, "--suite", "https://other.example/test/a/mine", OSTIARY_DATA_DIR=str(tmp_path))
+    assert line.startswith(f"{folder.resolve()} was made for the suite at {SUITE_URL}: remove it")
+
+
 def test_a_database_with_other_clients_is_refused(untouched: CommandLine) -> None:
     untouched.json("client", "create", "--profile", "service", "--client-id", "shop")
     line = untouched.refusal(*CONFORMANCE)

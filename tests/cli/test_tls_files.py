@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
+from server.cli.running import moment
 from server.clock import SystemClock
 from tests.cli.conftest import CommandLine
 from tests.support.certificates import make
@@ -73,3 +74,14 @@ def test_one_file_for_both_holds_both(refused: Refused, tmp_path: Path) -> None:
         line == f"OSTIARY_TLS_CERTIFICATE {path} holds no private key in PEM: set OSTIARY_TLS_KEY to the file with it"
     )
     assert "does not fit" in refused(TLS_CERTIFICATE=CERTIFICATE + OTHER_KEY)
+
+
+def test_the_doctor_looks_at_them_and_says_when_the_certificate_ends(ostiary: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_bytes(CERTIFICATE + KEY)
+    (tmp_path / "damaged.pem").write_bytes(DAMAGED)
+    fine = ostiary.run("doctor", OSTIARY_TLS_CERTIFICATE=str(tmp_path / "own.pem"))
+    ends = OWN.certificate.not_valid_after_utc
+    assert f"TLS files: the certificate is valid until {moment(int(ends.timestamp()))}" in fine.stdout
+    wrong = ostiary.run("doctor", OSTIARY_TLS_CERTIFICATE=str(tmp_path / "damaged.pem"))
+    assert wrong.exit_code == 1
+    assert "FAIL  TLS files: OSTIARY_TLS_CERTIFICATE" in wrong.stdout
