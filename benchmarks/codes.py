@@ -85,6 +85,15 @@ class Flow:
             raise MeasurementError(f"{prepared} codes gave {len(set(tokens))} refresh tokens")
         return prepared / authorizing, prepared / exchanging, tokens
 
+    async def access_token(self) -> str:
+        """Return an access token of the person."""
+        codes: list[str] = []
+        await self._at_once([self._prepare(codes, 1)])
+        async with Connection(self._port) as connection:
+            form = {"grant_type": "authorization_code", "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+            answer = await connection.post("/token", {**form, **self._client, "code": codes.pop()})
+        return str(json.loads(answer.body)["access_token"])
+
     async def _at_once(self, tasks: list[Task]) -> float:
         """Run each task on a connection of its own, and return how long all took once the connections stood."""
         async with contextlib.AsyncExitStack() as stack:

@@ -174,7 +174,23 @@ class Requests:
                 lambda: ({**device, "scope": "openid profile"}, {}),
                 "/device_authorization",
             ),
+            self._elsewhere(),
         )
+
+    def _elsewhere(self) -> Case:
+        """Return a request for somebody who is not here: nobody is asked, which else is a mail in the outbox more."""
+        client = register_client(
+            self._server,
+            client_name="Benchmark",
+            redirect_uris=[],
+            response_types=[],
+            grant_types=["urn:openid:params:grant-type:ciba"],
+            backchannel_token_delivery_mode="poll",
+            scope="openid profile",
+            token_endpoint_auth_method="client_secret_post",
+        )
+        form = {**client, "scope": "openid profile", "login_hint": "nobody@example.com"}
+        return Case("ciba", lambda: (form, {}), "/bc-authorize")
 
     def _ask(self, form: Form) -> dict[str, Any]:
         response = httpx.post(f"{self._server.address}/token", data=form)

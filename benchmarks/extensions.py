@@ -38,6 +38,9 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "par": "pushed authorization request (RFC 9126)",
         "jar": "… that is a signed request object (RFC 9101)",
         "device": "device authorization request (RFC 8628)",
+        "ciba": "backchannel authentication request (CIBA)",
+        "userinfo": "UserInfo, JSON (OpenID Connect Core)",
+        "signed_userinfo": "… as a signed JWT",
     }
 )
 FLOWS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, str]]] = MappingProxyType(
@@ -62,6 +65,8 @@ FLOWS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, str]]] = MappingP
     }
 )
 COST = "_cost"
+TOKEN_SECONDS = 3600
+"""Longer than the measuring takes."""
 
 
 class Extensions:
@@ -88,10 +93,20 @@ class Extensions:
     def prepare(self, stage: Stage) -> None:
         """Register the clients, and send every kind of request a few times."""
         self._server = stage.extended
-        self._cases = Requests(self._server, stage.directory()).cases()
+        signed = {"userinfo_signed_response_alg": "RS256"}
+        self._cases = (
+            *Requests(self._server, stage.directory()).cases(),
+            self._userinfo("userinfo", {}),
+            self._userinfo("signed_userinfo", signed),
+        )
         for case in self._cases:
             uvloop.run(self._send(case, CONCURRENCY))
         self._flows = {name: Flow(self._server, metadata, more) for name, (_, metadata, more) in FLOWS.items()}
+
+    def _userinfo(self, name: str, metadata: Mapping[str, Any]) -> Case:
+        flow = Flow(self._server, {"access_token_seconds": TOKEN_SECONDS, **metadata})
+        headers = {"Authorization": f"Bearer {uvloop.run(flow.access_token())}"}
+        return Case(name, lambda: ({}, headers), "/userinfo")
 
     def round(self, seconds: float) -> dict[str, float]:
         """Measure every case once."""
