@@ -69,7 +69,8 @@ def authenticate(
     cause = _objection(client, method) or cause
     if client is None or cause is not None:
         used_basic = presented.method == "client_secret_basic"
-        raise AuthenticationProblem("invalid_client", "Client authentication failed", 401, used_basic, cause or "")
+        said, cause = "Client authentication failed", cause or ""
+        raise AuthenticationProblem("invalid_client", said, 401, used_basic, cause=cause, method=method)
     return AuthenticatedClient(client, method, proof)
 
 

@@ -12,6 +12,7 @@ from keys.jose import JoseError, VerificationKey, unverified_claims
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_CHARACTERS = 4096
+BASIC = "client_secret_basic"
 NO_CERTIFICATE = "no certificate: the connection has none, or no trusted proxy tells of it"
 NOT_IN_TIME = "the certificate has expired, or is not valid yet"
 
@@ -30,9 +31,19 @@ class AuthenticationProblem(Exception):  # noqa: N818  it is an answer, not a fa
     `cause` is for the operator alone: whoever guesses learns nothing from the answer.
     """
 
-    def __init__(self, error: str, description: str, status: int, used_basic: bool, cause: str = "") -> None:  # noqa: FBT001  a record
+    def __init__(
+        self,
+        error: str,
+        description: str,
+        status: int,
+        used_basic: bool,  # noqa: FBT001
+        *,
+        cause: str = "",
+        method: str = "",
+    ) -> None:
         super().__init__(description)
         self.cause = cause or description
+        self.method = method
         self.error = error
         self.description = description
         self.status = status
@@ -93,7 +104,9 @@ def present(authorization: str | None, form: Mapping[str, str]) -> Presented:
 
 def _basic(authorization: str, form: Mapping[str, str]) -> Presented:
     """RFC 7617, with the form encoding of both parts that RFC 6749 section 2.3.1 asks for."""
-    malformed = AuthenticationProblem("invalid_client", "The Authorization header is malformed", 401, True)
+    malformed = AuthenticationProblem(
+        "invalid_client", "The Authorization header is malformed", 401, True, method=BASIC
+    )
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > MAX_CHARACTERS:
         raise malformed
@@ -107,18 +120,26 @@ def _basic(authorization: str, form: Mapping[str, str]) -> Presented:
     if not colon or not client_id:
         raise malformed
     if form.get("client_id") not in (None, client_id):
-        raise AuthenticationProblem("invalid_request", "The client_id contradicts the Authorization header", 400, True)
-    return Presented("client_secret_basic", client_id, credential)
+        problem = "The client_id contradicts the Authorization header"
+        raise AuthenticationProblem("invalid_request", problem, 400, True, method=BASIC)
+    return Presented(BASIC, client_id, credential)
 
 
 def _assertion(form: Mapping[str, str]) -> Presented:
-    problem = AuthenticationProblem("invalid_client", "The client assertion is malformed", 401, False)
+    method = "private_key_jwt"
     if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
-        raise problem
+        problem = "The client_assertion or its client_assertion_type is missing or unknown"
+        raise AuthenticationProblem("invalid_client", problem, 401, False, method=method)
+    malformed = "The client assertion is malformed"
     try:
         subject = unverified_claims(form["client_assertion"]).get("sub")
-    except JoseError:
-        raise problem from None
-    if not isinstance(subject, str) or form.get("client_id") not in (None, subject):
-        raise problem
-    return Presented("private_key_jwt", subject, form["client_assertion"])
+    except JoseError as error:
+        cause = f"the assertion: {error.reason}"
+        raise AuthenticationProblem("invalid_client", malformed, 401, False, cause=cause, method=method) from None
+    if not isinstance(subject, str):
+        cause = "the assertion: sub is missing"
+        raise AuthenticationProblem("invalid_client", malformed, 401, False, cause=cause, method=method)
+    if form.get("client_id") not in (None, subject):
+        problem = "The client_id contradicts the client assertion"  # RFC 7521 section 4.2
+        raise AuthenticationProblem("invalid_client", problem, 401, False, method=method)
+    return Presented(method, subject, form["client_assertion"])

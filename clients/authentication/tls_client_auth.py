@@ -11,6 +11,7 @@ from clients.authentication.presented import NO_CERTIFICATE, NOT_IN_TIME, Assert
 from clients.certificate import CertificateError
 from clients.client import Client
 
+MAX_SHOWN = 300
 SUBJECT_DN = "tls_client_auth_subject_dn"
 _BLANKS = re.compile(r"(?<!\\), +")
 Matches = Callable[[x509.Certificate, str], bool]
@@ -35,7 +36,8 @@ def prove(client: Client | None, presented: Presented, now: int, _audiences: Col
     if not is_in_time:
         raise NotProvenError(NOT_IN_TIME)
     if not is_named:
-        raise NotProvenError(f"the certificate does not have the registered {name}")
+        shown = certificate.parsed.subject.rfc4514_string()[:MAX_SHOWN]
+        raise NotProvenError(f"the certificate does not have the registered {name}; its subject is {shown}")
     return None
 
 

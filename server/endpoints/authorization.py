@@ -10,12 +10,15 @@ from starlette.responses import Response
 
 from clients.client import Client
 from server.languages import Message as _
+from server.observability import trace
+from server.observability.logging import logger
 from server.pages import answer, interaction
 from server.pages.visit import PageError, Visit
 from server.protocol.authorization_request import Draft
 from server.protocol.checks import check_response_mode, prove_client, prove_redirect_uri, resolve, validate
 from server.protocol.errors import InvalidRequestError, OAuth2Error, UnprovenRequestError
 from server.protocol.interaction import Interaction
+from server.protocol.refusals import note
 from server.protocol.request import Parameters, form_parameters, query_parameters
 from server.protocol.response import error_parameters
 
@@ -27,8 +30,10 @@ async def authorization(request: Request) -> Response:
     try:
         parameters = await form_parameters(request) if is_post else query_parameters(request)
     except InvalidRequestError as error:
+        note(error)
         raise _refusal("invalid_request", str(error.description)) from None
     client_id = parameters.get("client_id")
+    trace.name_client(client_id)
     client = None if client_id is None else await visit.services.registry.find(client_id)
     draft = Draft()
     try:
@@ -36,6 +41,7 @@ async def authorization(request: Request) -> Response:
         parameters = await resolve(draft, parameters, proven, visit.services)
         authorization_request = validate(parameters, proven, visit.services, draft)
     except UnprovenRequestError as error:
+        logger().info("request refused", error=error.error, description=error.description)
         raise _refusal(error.error, error.message) from None
     except OAuth2Error as error:
         return _error(visit, client, draft, parameters, error)
@@ -49,6 +55,7 @@ async def authorization(request: Request) -> Response:
 
 def _error(visit: Visit, client: Client | None, draft: Draft, parameters: Parameters, error: OAuth2Error) -> Response:
     """Tell the client, if it is proven where it is."""
+    note(error)
     if client is not None and draft.redirect_uri is None and "redirect_uri" in parameters.values:
         # What stands for the request could not be read; what stands beside it may still say where errors go.
         with contextlib.suppress(UnprovenRequestError, OAuth2Error):

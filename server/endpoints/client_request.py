@@ -21,6 +21,7 @@ from server.endpoints import client_proof
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
+from server.observability import trace
 from server.observability.logging import logger
 from server.protocol.errors import InvalidRequestError, OAuth2Error, TooManyRequestsError
 from server.protocol.request import HttpFacts, Parameters, form_parameters, query_parameters, refuse_repeated
@@ -54,7 +55,7 @@ class ClientRefusedError(OAuth2Error):
 
     def __init__(self, problem: AuthenticationProblem) -> None:
         super().__init__(problem.description, status_code=problem.status, error=problem.error)
-        self.cause = problem.cause
+        self.cause, self.method = problem.cause, problem.method
         self._used_basic = problem.used_basic
 
     def get_headers(self) -> list[tuple[str, str]]:
@@ -81,17 +82,25 @@ async def handle(
     context = context_of(request)
     try:
         parameters = await _parameters(request)
-        presented = _present(request, parameters)
     except OAuth2Error as error:
         return to_response(error_answer(error))
-    client = await _find_client(services, presented)
+    named = parameters.get("client_id")
+    try:
+        presented = _present(request, parameters)
+    except ClientRefusedError as error:
+        await _find_client(services, named)
+        return to_response(error_answer(await _count_failure(services, error, named, context)))
+    except OAuth2Error as error:
+        return to_response(error_answer(error))
+    trace.name_client(presented.unverified_client_id)
+    client = await _find_client(services, presented.unverified_client_id)
     presented = await client_proof.complete(services, client, presented, services.clock.now())
     now = services.clock.now()
     try:
         own = (services.settings.origin + request.scope["path"],) if is_own_audience else ()
         authenticated = _authenticate(services, client, presented, now, own)
     except ClientRefusedError as error:
-        return to_response(error_answer(await _count_failure(services, error, presented, context)))
+        return to_response(error_answer(await _count_failure(services, error, presented.unverified_client_id, context)))
     context = Context(context.request_id, context.address, context.user_agent, authenticated.client.client_id)
     http = HttpFacts.of(request, services.settings.origin + request.scope["path"])
     client_request = ClientRequest(services, parameters, authenticated, http, context, now)
@@ -126,10 +135,8 @@ def _present(request: Request, parameters: Parameters) -> Presented:
     return client_proof.with_certificate(request, presented)
 
 
-async def _find_client(services: Services, presented: Presented) -> Client | None:
-    if presented.unverified_client_id is None:
-        return None
-    return await services.registry.find(presented.unverified_client_id)
+async def _find_client(services: Services, unverified_client_id: str | None) -> Client | None:
+    return None if unverified_client_id is None else await services.registry.find(unverified_client_id)
 
 
 def _authenticate(
@@ -148,11 +155,12 @@ def _authenticate(
 
 
 async def _count_failure(
-    services: Services, error: ClientRefusedError, presented: Presented, context: Context
+    services: Services, error: ClientRefusedError, client_id: str | None, context: Context
 ) -> OAuth2Error:
     """Count and audit a failed authentication; guessing is slowed down, the right secret still gets in (C035)."""
-    client_id, now = presented.unverified_client_id, services.clock.now()
+    now = services.clock.now()
     if client_id is None:
+        _log_failure(error, None, is_known=False)
         return error
     is_known = services.registry.cached(client_id) is not None
 
@@ -163,26 +171,22 @@ async def _count_failure(
             key = throttling.client_key(client_id, address) if is_known else throttling.unknown_client_key(address)
             throttled = throttling.reserve(db, [key], now)
         if throttled is None and is_known:
-            _record_failure(db, error, client_id, presented.method, context, now)
+            _record_failure(db, error, client_id, context, now)
         return None if throttled is None else throttled.retry_after
 
     retry_after = await services.database.run(work)
-    # The client is told no more than that it failed; why, only the operator may know.
-    log = logger().warning if is_known else logger().info
-    log(
-        "client authentication failed",
-        client=client_id,
-        method=presented.method,
-        cause=error.cause,
-        request_id=context.request_id,
-    )
+    _log_failure(error, client_id, is_known=is_known)
     return error if retry_after is None else TooManyRequestsError(retry_after)
 
 
-def _record_failure(
-    db: Connection, error: ClientRefusedError, client_id: str, method: str, context: Context, now: int
-) -> None:
-    event, details = Event.CLIENT_AUTHENTICATION_FAILED, {"method": method, "cause": error.cause}
+def _log_failure(error: ClientRefusedError, client_id: str | None, *, is_known: bool) -> None:
+    """Say why in the log. The client is told no more than that it failed."""
+    log = logger().warning if is_known else logger().info
+    log("client authentication failed", client=client_id, method=error.method, cause=error.cause)
+
+
+def _record_failure(db: Connection, error: ClientRefusedError, client_id: str, context: Context, now: int) -> None:
+    event, details = Event.CLIENT_AUTHENTICATION_FAILED, {"method": error.method, "cause": error.cause}
     record(db, event, context, now=now, client_id=client_id, actor="anonymous", **details)
 
 
@@ -197,9 +201,10 @@ def _run(db: Connection | None, request: ClientRequest, work: Work) -> Answer:
                 db, ASSERTION_KIND, digest, now=request.now, expires_at=assertion.expires_at
             )
             if not is_first:
-                problem = AuthenticationProblem("invalid_client", "The client assertion was used before", 401, False)
-                refused = ClientRefusedError(problem)
-                _record_failure(db, refused, client_id, request.authenticated.method, request.context, request.now)
+                said, method = "The client assertion was used before", request.authenticated.method
+                refused = ClientRefusedError(AuthenticationProblem("invalid_client", said, 401, False, method=method))
+                _record_failure(db, refused, client_id, request.context, request.now)
+                _log_failure(refused, client_id, is_known=True)
                 raise refused
         return work(db, request)
     except OAuth2Error as error:

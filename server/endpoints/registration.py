@@ -103,7 +103,7 @@ async def _throttle(services: Services, context: Context) -> None:
     now = services.clock.now()
     throttled = await services.database.run(lambda db: throttling.reserve(db, [key], now))
     if throttled is not None:
-        raise TooManyRequestsError(throttled.retry_after)
+        raise TooManyRequestsError(throttled.retry_after, "Too many registrations from this address, try again later")
 
 
 async def read_json(request: Request) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from server.protocol.errors import (
     InvalidRequestURIError,
     RequestNotSupportedError,
     RequestURINotSupportedError,
+    because,
 )
 from server.protocol.extension import Extension
 from server.protocol.request import MAX_FIELDS, MAX_VALUE_CHARACTERS, REPEATABLE, Parameters
@@ -62,10 +63,11 @@ async def take_request_object(draft: Draft, parameters: Parameters, client: Clie
         if not keys and client.jwks_uri is None:
             raise RequestNotSupportedError("Request objects need a client that has keys registered")
         claims = read(token, client, keys, services)
-    except JoseError:
-        raise InvalidRequestObjectError(
+    except JoseError as error:
+        refusal = InvalidRequestObjectError(
             "The request object is not signed by the client, cannot be decrypted, is over, or is for another server"
-        ) from None
+        )
+        raise because(refusal, f"the request object: {error.reason}") from None
     signed = parameters_of(claims)
     for name in ("client_id", "response_type"):
         # section 5 and OpenID Connect Core section 6.1: what is repeated outside must be the same
@@ -89,9 +91,9 @@ def read(token: str, client: Client, keys: Sequence[VerificationKey], services: 
     check_times(claims, now=now, require_exp=client.require_signed_request_object or longest is not None)
     audience = claims.get("aud")
     if claims.get("iss") != client.client_id or claims.get("client_id") != client.client_id:
-        raise JoseError("another client's request object")
+        raise JoseError("iss and client_id are not both the client_id")
     if services.settings.issuer not in (audience if isinstance(audience, list) else [audience]):
-        raise JoseError("meant for another server")
+        raise JoseError(f"aud is not {services.settings.issuer}")
     if claims.get("sub") == client.client_id:
         raise JoseError("an assertion that authenticates a client")  # section 10.8: never taken for each other
     if claims.get("exp", now) > now + MAX_SECONDS + LEEWAY_SECONDS or claims.get("nbf", now) < now - MAX_SECONDS:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.clock import perf_counter
+from server.observability import trace
 from server.observability.logging import access_logger
 from server.settings import Settings
 
@@ -36,6 +37,7 @@ class Edge:
             return
         request_id = secrets.token_hex(8)
         scope["request_id"] = request_id
+        trace.begin(request_id)
         started = perf_counter()
         status, is_started = 500, False
 

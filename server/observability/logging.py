@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from server.observability import trace
 from server.settings import LogFormat, Settings
 
 REDACTED = "[redacted]"
@@ -37,6 +38,15 @@ def redact(value: object) -> object:
 
 def _escape(match: re.Match[str]) -> str:
     return match[0] if match[0].isprintable() else match[0].encode("unicode_escape").decode("ascii")
+
+
+def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    found = trace.current()
+    if found is not None:
+        event.setdefault("request_id", found.request_id)
+        if found.client_id is not None:
+            event.setdefault("client", found.client_id)
+    return event
 
 
 def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -71,6 +81,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *exception,
+            _add_trace,
             _redact_event,
             renderer,
         ],

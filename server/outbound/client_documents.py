@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from clients.client import Client
@@ -110,7 +111,7 @@ class ClientDocuments:
             if fetched.status != OK or len(fetched.body) > MAX_BYTES:
                 raise FetchError(f"{client_id} answers {fetched.status}, {len(fetched.body)} bytes")  # noqa: TRY301  one outcome with the others
             operators = {UNVERIFIED: True} if row is None else operators_members(row.metadata)
-            document = decode_json_object(fetched.body)
+            document = _document_in(fetched.body)
             metadata = read(
                 client_id,
                 document,
@@ -139,3 +140,10 @@ class ClientDocuments:
         problem = None if uri is None else self._fetcher.problem_of(uri)
         if problem is not None:
             raise InvalidClientMetadata(f"jwks_uri cannot be fetched: {problem}")
+
+
+def _document_in(body: bytes) -> dict[str, Any]:
+    try:
+        return decode_json_object(body)
+    except ValueError as error:
+        raise InvalidClientMetadata(f"it is no JSON object: {error}") from None

@@ -21,6 +21,7 @@ from server.protocol.errors import (
     UnauthorizedClientError,
     UnprovenRequestError,
     UnsupportedResponseTypeError,
+    because,
 )
 from server.protocol.request import Parameters
 from server.protocol.services import Services
@@ -190,8 +191,8 @@ def requested_scopes(scope: str | None, client: Client, services: Services) -> t
     if len(scope) > MAX_SCOPE_CHARACTERS or len(names) > MAX_SCOPES or "" in names:
         raise InvalidScopeError("The scope is malformed or too long")
     refused = set(names) - client.scopes
-    if not refused <= services.scope_names():
-        raise InvalidScopeError("A requested scope is unknown")
+    if unknown := refused - services.scope_names():
+        raise because(InvalidScopeError("A requested scope is unknown"), f"unknown: {' '.join(sorted(unknown))}")
     if refused:
         raise InvalidScopeError(f"The client is not registered for the scope {' '.join(sorted(refused))}")
     return names

@@ -49,7 +49,14 @@ __all__ = [
     "UnprovenRequestError",
     "UnsupportedGrantTypeError",
     "UnsupportedResponseTypeError",
+    "because",
 ]
+
+
+def because(error: OAuth2Error, cause: str) -> OAuth2Error:
+    """Return an error with its cause, which is for the log alone and holds no secret."""
+    error.add_note(cause)
+    return error
 
 
 class UnprovenRequestError(Exception):

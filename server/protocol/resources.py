@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from clients.client import Client
-from server.protocol.errors import InvalidTargetError
+from server.protocol.errors import InvalidTargetError, because
 from server.protocol.request import Parameters
 from server.protocol.services import Services
 
@@ -32,8 +32,8 @@ def requested(parameters: Parameters, services: Services) -> tuple[str, ...]:
         raise InvalidTargetError(
             f"A resource is no absolute URI without a fragment, or there are more than {MAX_RESOURCES}"
         )
-    if not all(is_known(uri, services) for uri in uris):
-        raise InvalidTargetError("A resource is unknown")
+    if unknown := [uri for uri in uris if not is_known(uri, services)]:
+        raise because(InvalidTargetError("A resource is unknown"), f"unknown: {' '.join(unknown)}")
     return uris
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from server.protocol.errors import OAuth2Error
+from server.protocol.refusals import note
 
 NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 """RFC 6749 section 5.1."""
@@ -40,7 +41,8 @@ def to_response(answer: Answer) -> Response:
 
 
 def error_answer(error: OAuth2Error) -> Answer:
-    """Make the answer of a protocol error at a JSON endpoint (RFC 6749 section 5.2)."""
+    """Make the answer of a protocol error at a JSON endpoint (RFC 6749 section 5.2), and note it in the log."""
+    note(error)
     headers = [
         (name, value)
         for name, value in error.get_headers()

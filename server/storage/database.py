@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -113,11 +114,16 @@ class SQLiteDatabase:
 
     async def run(self, work: Work[T]) -> T:
         """Run `work(db)` in one writing transaction."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, False)
+        return await self._in_thread(work, is_reading=False)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work(db)` in a deferred transaction, which takes no write lock."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, True)
+        return await self._in_thread(work, is_reading=True)
+
+    async def _in_thread(self, work: Work[T], *, is_reading: bool) -> T:
+        # The thread must know for which request it works, or its log lines would belong to none.
+        run = copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run, self._transact, work, is_reading)
 
     def _transact(self, work: Work[T], is_reading: bool) -> T:  # noqa: FBT001  run_in_executor passes by position
         self._is_reading = is_reading

@@ -1,5 +1,6 @@
 """Why a client was refused: the operator reads it in log and audit, the client does not (docs/operations.md)."""
 
+import json
 import secrets
 from typing import Any
 
@@ -9,13 +10,14 @@ from structlog.testing import capture_logs
 
 from clients.authentication.presented import ASSERTION_TYPE
 from server.events.names import Event
+from server.observability.logging import configure
 from server.storage import audit
 from tests.clients.registered import JWKS
 from tests.keys.material import signer
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
 
-pytestmark = pytest.mark.parametrize("overrides", [{"log_level": "info"}], indirect=True)
+pytestmark = pytest.mark.parametrize("overrides", [{"log_level": "info", "log_format": "json"}], indirect=True)
 
 
 async def _cause(server: RunningServer, event: Event = Event.CLIENT_AUTHENTICATION_FAILED) -> dict[str, Any]:
@@ -36,7 +38,6 @@ async def test_a_wrong_secret_and_another_method_have_different_causes_and_one_a
         _refused(await RelyingParty(server, "service", "not-my-secret").post("/token", grant_type="client_credentials"))
     line = next(line for line in lines if line["event"] == "client authentication failed")
     assert (line["client"], line["method"], line["cause"]) == ("service", "client_secret_basic", "the secret is wrong")
-    assert line["request_id"]
     assert "not-my-secret" not in str(lines)
     assert await _cause(server) == {"method": "client_secret_basic", "cause": "the secret is wrong"}
     async with server.http() as http:
@@ -44,6 +45,58 @@ async def test_a_wrong_secret_and_another_method_have_different_causes_and_one_a
         _refused(await http.post("/token", data=form))
     expected = "the request uses client_secret_post, and the client is registered for client_secret_basic"
     assert (await _cause(server))["cause"] == expected
+
+
+async def test_every_line_of_a_request_has_its_number_and_client(
+    server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a person reads from the page, or a client from `X-Request-Id`, leads to the cause."""
+    configure(server.services.settings)  # to the standard error of this test
+    await server.add_service()
+    async with server.http() as http:
+        form = {"grant_type": "client_credentials", "client_id": "service", "client_assertion": "x.y.z"}
+        for sent in ({**form, "client_assertion_type": ASSERTION_TYPE}, form, {**form, "client_secret": "x"}):
+            response = await http.post("/token", data=sent)
+            assert response.json()["error"] in ("invalid_client", "invalid_request")
+            line = _line(capsys, "client authentication failed")
+            assert (line["client"], line["request_id"]) == ("service", response.headers["x-request-id"])
+        page = await http.get("/authorize", params={"client_id": "service", "redirect_uri": "https://evil.example/"})
+        line = _line(capsys, "request refused")
+        assert line["request_id"] == page.headers["x-request-id"]
+        assert (line["client"], line["error"]) == ("service", "invalid_request")
+        assert line["description"].startswith("The redirect_uri is not registered for this client")
+    rows = await server.run(lambda db: audit.list_rows(db, event=Event.CLIENT_AUTHENTICATION_FAILED.value))
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"aud": "https://other.example"}, "the request object: aud is not https://login.example.com"),
+        ({"iss": "another"}, "the request object: iss and client_id are not both the client_id"),
+        ({"exp": 1}, "the request object: expired"),
+        ({"scope": "openid no:such"}, "unknown: no:such"),
+    ],
+)
+async def test_why_a_request_object_is_refused_is_in_the_log(
+    server: RunningServer, changes: dict[str, Any], cause: str
+) -> None:
+    """RFC 9101 section 6: the client is told the code, and what it sent is never said back."""
+    await server.add_client(jwks=JWKS)
+    redirect_uri = "https://client.example/cb"
+    claims = {"iss": "web", "aud": server.issuer, "client_id": "web", "response_type": "code", "scope": "openid"}
+    request = signer().sign({**claims, "redirect_uri": redirect_uri, **changes}, typ="oauth-authz-req+jwt")
+    with capture_logs() as lines:
+        async with server.http() as http:
+            await http.get("/authorize", params={"client_id": "web", "request": request})
+    assert [line["cause"] for line in lines if line["event"] == "request refused"] == [cause]
+
+
+def _line(capsys: pytest.CaptureFixture[str], event: str) -> dict[str, Any]:
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines() if event in line]
+    assert len(found) == 1
+    line: dict[str, Any] = found[0]
+    return line
 
 
 async def test_an_unknown_client_is_in_the_log_alone(server: RunningServer) -> None:
