@@ -1,7 +1,7 @@
 """The audit log as the person it is about reads it: their own events, in words, the newest first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from sqlalchemy import Connection
@@ -13,6 +13,9 @@ from server.languages import Message as _
 from server.storage import audit
 
 PAGE = 25
+"""Entries on a page."""
+READ_AT_ONCE = 10 * PAGE
+"""Events for one page: an application may sign somebody in again and again, which is one entry."""
 WORDS: Mapping[Event, Message] = {
     Event.USER_CREATED: _("The account was created"),
     Event.USER_UPDATED: _("The profile was changed"),
@@ -101,24 +104,39 @@ class Doer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event. `at` is Unix seconds."""
+    """One event, or sign-ins to one application that followed each other. Times are Unix seconds."""
 
     id: int
+    """The oldest event's."""
     at: int
+    """When the newest happened."""
     text: Message
     is_alarming: bool
     doer: Doer
     client_id: str | None
     address: str
     user_agent: str
+    count: int = 1
+
+    def is_like(self, other: "Entry") -> bool:
+        """Whether another event says the same but for its time."""
+        return replace(other, id=self.id, at=self.at, count=self.count) == self
 
 
 def read(db: Connection, user_id: str, *, before_id: int | None = None) -> tuple[list[Entry], int | None]:
     """Return a page of a person's events, and from where the next one begins (None: this was the last)."""
     names = [event.value for event in WORDS]
-    rows = audit.list_rows(db, user_id=user_id, events=names, before_id=before_id, limit=PAGE + 1)
-    entries = [_entry(row, user_id) for row in rows[:PAGE]]
-    return entries, entries[-1].id if len(rows) > PAGE else None
+    rows = audit.list_rows(db, user_id=user_id, events=names, before_id=before_id, limit=READ_AT_ONCE + 1)
+    entries: list[Entry] = []
+    for row in rows[:READ_AT_ONCE]:
+        entry = _entry(row, user_id)
+        if row["event"] == Event.CODE_ISSUED.value and entries and entries[-1].is_like(entry):
+            entries[-1] = replace(entries[-1], id=entry.id, count=entries[-1].count + 1)
+        elif len(entries) < PAGE:
+            entries.append(entry)
+        else:
+            break
+    return entries, entries[-1].id if rows and rows[-1]["id"] < entries[-1].id else None
 
 
 def _entry(row: RowMapping, user_id: str) -> Entry:

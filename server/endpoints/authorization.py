@@ -68,9 +68,10 @@ def _error(visit: Visit, client: Client | None, draft: Draft, parameters: Parame
 
 
 def _refusal(error: str, message: str) -> PageError:
+    sentence = message if message.endswith(".") else f"{message}."  # descriptions for clients end without
     return PageError(
         400,
         _("The application sent an invalid request"),
-        _("%(problem)s (error: %(error)s)", problem=message, error=error),
+        _("%(problem)s (error: %(error)s)", problem=sentence, error=error),
         _("Go back to the application and try again. If it happens again, tell the people who run it."),
     )

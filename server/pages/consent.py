@@ -9,17 +9,13 @@ from starlette.responses import Response
 
 from clients.client import Client
 from server.accounts import consent
-from server.events.audit import record
-from server.events.names import Event
 from server.grants import device_code
 from server.outbound.client_logos import has_logo
-from server.pages import answer
+from server.pages import refusal
 from server.pages.interaction import Situation, StepPage, save
 from server.pages.visit import Visit, stale
-from server.protocol import authorization_details, interaction, pushed_request
-from server.protocol.errors import AccessDeniedError, ExpiredTokenError
+from server.protocol import authorization_details, interaction
 from server.protocol.request import Parameters
-from server.protocol.response import error_parameters
 from server.storage import clients
 
 
@@ -61,9 +57,7 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     if request is None or decision not in ("allow", "deny"):
         return None
     if decision == "deny":
-        await visit.services.database.run(lambda db: _deny(db, visit, situation, request.client_id))
-        denied = AccessDeniedError("The person denied access")
-        return answer.to_client(visit, request, situation.facts.client, error_parameters(denied))
+        return await refusal.of_access(visit, situation)
     await visit.services.database.run(
         lambda db: _allow(db, visit, situation, request.client_id, request.consent_scopes)
     )
@@ -77,27 +71,6 @@ def _allow(db: Connection, visit: Visit, situation: Situation, client_id: str, s
     consent.grant(db, user.id, client_id, scopes, context=visit.context, now=visit.now)
     situation.state.consented_user_id = user.id
     save(db, visit, situation)
-
-
-def _deny(db: Connection, visit: Visit, situation: Situation, client_id: str) -> None:
-    request = situation.state.request
-    if not interaction.finish(db, situation.id, visit.now) or not pushed_request.use_up(db, request, visit.now):
-        raise stale()
-    user = situation.user
-    if request is not None and request.device is not None:
-        try:
-            device_code.deny(db, request, user.id, context=visit.context, now=visit.now)
-        except ExpiredTokenError:
-            raise stale() from None
-    record(
-        db,
-        Event.CONSENT_DENIED,
-        visit.context,
-        now=visit.now,
-        user_id=user.id,
-        client_id=client_id,
-        actor=user.id,
-    )
 
 
 PAGE = StepPage("consent.html", show, take)

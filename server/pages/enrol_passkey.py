@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from server.accounts import passkeys, recovery_codes, second_factor, sessions
 from server.accounts.passkeys import PasskeyError
-from server.pages import enrol_totp
+from server.pages import enrol_totp, refusal
 from server.pages.interaction import Situation, StepPage, render, save
 from server.pages.visit import Visit, stale
 from server.protocol.interaction import is_enrolment_forced
@@ -35,6 +35,8 @@ def _context(db: Connection, visit: Visit, situation: Situation, error: str | No
         "email": situation.user.email,
         "can_postpone": not is_enrolment_forced(situation.state, situation.facts),
         "client_name": situation.client_name,
+        "can_cancel": refusal.is_possible(situation),
+        "is_by_application": refusal.is_by_application(situation),
         "error": error,
     }
 
@@ -45,6 +47,8 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     if decision == "postpone":
         await visit.services.database.run(lambda db: enrol_totp.postpone(db, visit, situation))
         return None
+    if decision == "cancel" and refusal.is_possible(situation):
+        return await refusal.of_second_factor(visit, situation)
     if decision == "totp" or not passkeys.is_available(visit.services.settings):
         await visit.services.database.run(lambda db: enrol_totp.choose(db, visit, situation, is_passkey=False))
         return None

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from server.accounts import passkeys, recovery_codes, second_factor, sessions, totp
 from server.languages import Message as _
-from server.pages import signed_in
+from server.pages import refusal, signed_in
 from server.pages.interaction import Situation, StepPage, render, save
 from server.pages.visit import Visit, stale
 from server.protocol.interaction import Step, is_enrolment_forced
@@ -49,6 +49,8 @@ def _context(visit: Visit, situation: Situation, secret: str, error: str | None,
         "can_use_passkey": passkeys.is_available(visit.services.settings),
         "device_name": name,
         "client_name": situation.client_name,
+        "can_cancel": refusal.is_possible(situation),
+        "is_by_application": refusal.is_by_application(situation),
         "error": error,
     }
 
@@ -59,6 +61,8 @@ async def take(visit: Visit, situation: Situation, form: Parameters) -> Response
     if decision == "postpone" and situation.step is Step.OFFER_TOTP:
         await visit.services.database.run(lambda db: postpone(db, visit, situation))
         return None
+    if decision == "cancel" and refusal.is_possible(situation):
+        return await refusal.of_second_factor(visit, situation)
     if decision == "passkey" and passkeys.is_available(visit.services.settings):
         await visit.services.database.run(lambda db: choose(db, visit, situation, is_passkey=True))
         return None

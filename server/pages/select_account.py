@@ -15,8 +15,7 @@ def show(_db: Connection, _visit: Visit, situation: Situation) -> Mapping[str, A
     """Return the account that is signed in."""
     user = situation.user
     name = str(user.claims.get("name") or user.username or user.email)
-    initials = "".join(word[0] for word in name.split()[:2]).upper()
-    account = {"name": name, "email": user.email, "initials": initials}
+    account = {"name": name, "email": user.email, "initial": name[:1].upper()}
     return {"accounts": [account], "client_name": situation.client_name}
 
 

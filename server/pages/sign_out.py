@@ -160,7 +160,7 @@ async def _validate(visit: Visit, parameters: Parameters) -> LogoutRequest:
     return LogoutRequest(
         client_name=None if client is None else client.client_name or client.client_id,
         hinted_session=_hinted_session(services, client, hint),
-        return_to=_return_address(client, parameters),
+        return_to=_return_address(client, client_id, parameters),
     )
 
 
@@ -170,11 +170,17 @@ def _hinted_session(services: Services, client: Client | None, hint: Mapping[str
     return services.subjects.session_of(None if client is None else client.sector, hint.get("sid"))
 
 
-def _return_address(client: Client | None, parameters: Parameters) -> str | None:
+def _return_address(client: Client | None, client_id: str | None, parameters: Parameters) -> str | None:
     uri, state = parameters.get("post_logout_redirect_uri"), parameters.get("state")
     if uri is None:
         return None
-    if client is None or client.disabled or uri not in client.post_logout_redirect_uris:
+    if client_id is None:
+        if parameters.get("id_token_hint") is not None:
+            raise _invalid(_("The proof of your sign-in (id_token_hint) cannot be read."))
+        raise _invalid(_("No application is named to which the address to return to could belong."))
+    if client is None or client.disabled:
+        raise _invalid(_("The application that is named is not registered."))
+    if uri not in client.post_logout_redirect_uris:
         raise _invalid(_("The address to return to after signing out is not registered for the application."))
     if state is not None and len(state) > MAX_STATE_CHARACTERS:
         raise _invalid(_("The state is too long."))

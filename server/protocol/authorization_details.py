@@ -7,6 +7,7 @@ from typing import Any
 
 from clients.client import Client
 from keys.decoding import decode_json_object
+from server.languages import Message as _
 from server.protocol.errors import InvalidAuthorizationDetailsError
 from server.protocol.json_schema import problem_of
 from server.protocol.request import Parameters
@@ -16,9 +17,13 @@ NAME = "authorization_details"
 MAX_CHARACTERS = 8192
 MAX_OBJECTS = 20
 
+YES, NO = _("Yes"), _("No")
+
 _SAYABLE = re.compile(r"[ -!#-\[\]-~]{1,500}")
 
 Details = list[dict[str, Any]]
+Values = tuple[str, ...]
+"""What a field says: one text, or those of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,9 @@ class Words:
     """One object for people: what it allows, and its fields."""
 
     title: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, Values], ...]
+    groups: tuple[tuple[str, tuple[tuple[str, Values], ...]], ...] = ()
+    """What belongs together because it is an object of a list, under the list's name and its number in it."""
 
 
 def read(parameters: Parameters) -> Details | None:
@@ -88,26 +95,37 @@ def in_words(objects: Iterable[Mapping[str, Any]], services: Services) -> list[W
     for item in objects:
         known = services.detail_types.get(item["type"])
         schema = {} if known is None else known.schema
-        fields = tuple(_fields({name: value for name, value in item.items() if name != "type"}, schema))
-        said.append(Words(item["type"] if known is None else known.description or item["type"], fields))
+        grouped: dict[str, list[tuple[str, Values]]] = {"": []}
+        for group, label, values in _fields({name: value for name, value in item.items() if name != "type"}, schema):
+            grouped.setdefault(group, []).append((label, values))
+        fields = tuple(grouped.pop(""))
+        groups = tuple((group, tuple(inner)) for group, inner in grouped.items())
+        said.append(Words(item["type"] if known is None else known.description or item["type"], fields, groups))
     return said
 
 
-def _fields(value: object, schema: Mapping[str, Any], label: str = "") -> Iterator[tuple[str, str]]:
+def _fields(
+    value: object, schema: Mapping[str, Any], label: str = "", group: str = ""
+) -> Iterator[tuple[str, str, Values]]:
+    """Say a value as fields, each with the group that it belongs to ("" for none)."""
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         for name, inner in value.items():
             known = properties.get(name, {})
             title = known.get("title", name)
-            yield from _fields(inner, known, f"{label}, {title}" if label else title)
+            yield from _fields(inner, known, f"{label}, {title}" if label else title, group)
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
         for number, item in enumerate(value, start=1):
-            yield from _fields(item, schema.get("items", {}), f"{label} {number}".strip())
+            place, inner = f"{label} {number}".strip(), schema.get("items", {})
+            if isinstance(item, dict):
+                yield from _fields(item, inner, group=f"{group}, {place}" if group else place)
+            else:
+                yield from _fields(item, inner, place, group)
     else:
-        yield label, ", ".join(_text(item) for item in value) if isinstance(value, list) else _text(value)
+        yield group, label, tuple(_text(item) for item in value) if isinstance(value, list) else (_text(value),)
 
 
 def _text(value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return "\N{CHECK MARK}" if value else "\N{EN DASH}"
-    return str(value)
+    if isinstance(value, bool):
+        return YES if value else NO
+    return "\N{EN DASH}" if value is None else str(value)

@@ -70,11 +70,17 @@ def check_details(draft: Draft, parameters: Parameters, client: Client, services
 
 def prove_client(parameters: Parameters, client: Client | None) -> Client:
     """Refuse a request that does not name exactly one known client."""
-    if "client_id" in parameters.repeated or parameters.get("client_id") is None:
+    if "client_id" in parameters.repeated:
+        raise UnprovenRequestError(
+            "invalid_request",
+            _("The request names more than one application that it comes from."),
+            description="The client_id is repeated",
+        )
+    if parameters.get("client_id") is None:
         raise UnprovenRequestError(
             "invalid_request",
             _("The request does not say which application it comes from."),
-            description="The client_id is missing or repeated",
+            description="The client_id is missing",
         )
     if client is None or client.disabled:
         raise UnprovenRequestError(
@@ -98,6 +104,12 @@ def prove_redirect_uri(draft: Draft, parameters: Parameters, client: Client) -> 
         # OAuth 2.1 section 2.3.2 allows leaving it out where exactly one is registered; OpenID Connect never does.
         is_openid = "openid" in (parameters.get("scope") or "").split()
         if is_openid or len(client.redirect_uris) != 1:
+            if draft.is_signed:
+                raise UnprovenRequestError(
+                    "invalid_request",
+                    _("The signed request does not say which address to return to. Beside it, an address is not read."),
+                    description="The redirect_uri is missing in the request object; one beside it does not count",
+                )
             raise UnprovenRequestError(
                 "invalid_request",
                 _("The request does not say which address to return to."),

@@ -233,7 +233,7 @@ def _factor_step(state: Interaction, facts: Facts) -> Step | None:
         return Step.SECOND_FACTOR
     is_strong = facts.session is not None and facts.session.acr == AAL2
     if facts.policy is Mfa.OFF:
-        if not is_strong and _demands_second_factor(state.request) and state.request and state.request.is_acr_essential:
+        if not is_strong and demands_second_factor(state.request) and state.request and state.request.is_acr_essential:
             raise UnmetAuthenticationRequirementsError("The requested authentication strength is not available")
         return None
     if state.is_enrolling and not state.is_factor_settled:
@@ -241,7 +241,7 @@ def _factor_step(state: Interaction, facts: Facts) -> Step | None:
         return Step.SECOND_FACTOR if facts.factors.has_any and not is_proven else _enrolment(state, Step.OFFER_TOTP)
     if is_strong:
         return None
-    if _demands_second_factor(state.request):
+    if demands_second_factor(state.request):
         # Neither a trusted browser nor a code by e-mail is aal2.
         return Step.SECOND_FACTOR if facts.factors.is_strong else _enrolment(state, Step.ENROL_TOTP)
     if facts.policy is Mfa.REQUIRED:
@@ -270,12 +270,12 @@ def _is_proven(facts: Facts) -> bool:
 
 def is_enrolment_forced(state: Interaction, facts: Facts) -> bool:
     """Whether the person cannot go on without a factor, so that there is nothing to put off."""
-    return not state.is_enrolling and (_demands_second_factor(state.request) or facts.policy is Mfa.REQUIRED)
+    return not state.is_enrolling and (demands_second_factor(state.request) or facts.policy is Mfa.REQUIRED)
 
 
 def accepts_email_code(state: Interaction, factors: Factors) -> bool:
     """Whether a code by e-mail is of use to somebody with these factors, or a stronger one is wanted."""
-    is_strong_wanted = state.is_factor_needed or state.is_enrolling or _demands_second_factor(state.request)
+    is_strong_wanted = state.is_factor_needed or state.is_enrolling or demands_second_factor(state.request)
     return factors.email and not (factors.is_strong and is_strong_wanted)
 
 
@@ -286,7 +286,8 @@ def fresh_sign_in(now: int, continue_to: str, *, removing: str | None = None) ->
     )
 
 
-def _demands_second_factor(request: AuthorizationRequest | None) -> bool:
+def demands_second_factor(request: AuthorizationRequest | None) -> bool:
+    """Whether the client asks for the strength that needs a second factor."""
     # acr_values are in order of preference (OpenID Connect Core section 3.1.2.1)
     known = [] if request is None else [value for value in request.acr_values if value in (AAL1, AAL2)]
     return bool(known) and known[0] == AAL2

@@ -66,3 +66,28 @@ async def test_what_programs_do_among_themselves_is_left_out(database: Database,
     await database.run(lambda db: record(db, Event.CODE_REDEEMED, CONTEXT, now=NOW, user_id=ada.id))
     entries, _ = await database.run(lambda db: security_log.read(db, ada.id))
     assert [str(entry.text) for entry in entries] == ["The account was created"]
+
+
+async def test_sign_ins_to_one_application_that_follow_each_other_are_one_entry(database: Database, ada: User) -> None:
+    def work(db: Connection) -> None:
+        for second in range(3 * security_log.PAGE):
+            client_id = "b" if second == security_log.PAGE else "a"
+            record(db, Event.CODE_ISSUED, CONTEXT, now=NOW + second, user_id=ada.id, client_id=client_id)
+
+    await database.run(work)
+    entries, end = await database.run(lambda db: security_log.read(db, ada.id))
+    said = [(entry.client_id, entry.count) for entry in entries]
+    assert said == [("a", 2 * security_log.PAGE - 1), ("b", 1), ("a", security_log.PAGE), (None, 1)]
+    assert end is None
+    assert entries[0].at == NOW + 3 * security_log.PAGE - 1
+
+
+async def test_a_page_of_the_log_ends_where_too_many_events_are_alike(database: Database, ada: User) -> None:
+    def work(db: Connection) -> None:
+        for second in range(security_log.READ_AT_ONCE + 5):
+            record(db, Event.CODE_ISSUED, CONTEXT, now=NOW + second, user_id=ada.id, client_id="a")
+
+    await database.run(work)
+    (entry,), before = await database.run(lambda db: security_log.read(db, ada.id))
+    rest, end = await database.run(lambda db: security_log.read(db, ada.id, before_id=before))
+    assert (entry.count, [other.count for other in rest], end) == (security_log.READ_AT_ONCE, [5, 1], None)

@@ -95,7 +95,7 @@ async def test_the_log_tells_what_happened_the_newest_first_page_by_page(
             await thief.sign_in(password="wrong")
     await person.visit("/account/log")
     assert person.text.count("Sign-in failed") == 4
-    for _ in range(9):
+    for _ in range(14):
         await rp.code_for(person)
         await rp.code_for(person, prompt="login")
     await person.visit("/account/log")

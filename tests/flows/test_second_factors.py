@@ -515,3 +515,43 @@ async def test_changing_a_factor_needs_a_fresh_sign_in_with_another(server: Runn
             assert next_step(state, facts) is expected, (amr, removing, age)
     without = Facts(settings, session, user, None)
     assert next_step(interaction.fresh_sign_in(now, "/account"), without) is Step.DONE
+
+
+async def test_who_does_not_want_the_factor_that_an_application_demands_goes_back_to_it(
+    person: Person, rp: RelyingParty
+) -> None:
+    """OpenID Connect Core Error Code unmet_authentication_requirements 1.0."""
+    await person.visit(rp.url(acr_values="aal2"))
+    await person.sign_in()
+    assert person.title == "Protect your account"
+    assert "Web Shop asks for a second factor" in person.text
+    await person.submit(("decision", "passkey"))
+    assert person.title == "Create a passkey"
+    assert "Web Shop asks for a second factor" in person.text
+    form = next(form for form in person.page.forms if ("decision", "cancel") in form.buttons)
+    await person.submit(("decision", "cancel"), form)
+    answer = person.answer()
+    assert (answer["error"], answer["state"]) == ("unmet_authentication_requirements", rp.state)
+    await person.submit(("decision", "cancel"), form)
+    assert person.response.status_code == 400, "the interaction is over"
+
+
+@pytest.mark.parametrize("overrides", [{"mfa": "required"}], indirect=True)
+async def test_who_does_not_want_the_factor_that_the_server_demands_goes_back_to_the_application(
+    person: Person, rp: RelyingParty
+) -> None:
+    """RFC 6749 section 4.1.2.1."""
+    await person.visit(rp.url())
+    await person.sign_in()
+    assert "Your account needs a second factor before you can continue to Web Shop" in person.text
+    await person.submit(("decision", "cancel"))
+    assert person.answer()["error"] == "access_denied"
+
+
+async def test_nobody_cancels_where_a_factor_is_only_offered(person: Person, rp: RelyingParty) -> None:
+    await person.visit(rp.url())
+    await person.sign_in()
+    assert ("decision", "cancel") not in person.form.buttons
+    await person.submit(("decision", "cancel"))
+    assert person.left_for is None
+    assert person.title == "Protect your account"

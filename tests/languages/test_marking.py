@@ -43,6 +43,7 @@ ALLOWED = frozenset(
         # for programs
         "User-agent: *\nDisallow: /\n",
         "The person denied access",
+        "The person did not set up a second factor",
     }
 )
 _TRANSLATED = re.compile(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}", re.DOTALL)

@@ -48,7 +48,7 @@ async def test_a_person_is_asked_elsewhere_and_approves(person: Person, bank: Re
     assert len(answer["auth_req_id"]) >= 43, "section 7.3: at least 128 bits, 160 are recommended"
     assert await poll_error(bank, answer) == "authorization_pending"
     await enter(person)
-    assert "An application waits for your decision." in person.text
+    assert "A request waits for your decision." in person.text
     await person.visit(REQUESTS)
     for shown in ("Corner Bank", "Basket 4711", "See your profile", "192.0.2.1"):
         assert shown in person.text, shown

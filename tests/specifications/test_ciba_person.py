@@ -330,3 +330,19 @@ async def test_what_is_asked_in_detail_is_shown_in_words(person: Person, bank: R
     assert tokens["authorization_details"] == details
     _, claims = await bank.verified(tokens["access_token"])
     assert claims["aud"] == shop.uri
+
+
+async def test_requests_are_counted_and_found_on_every_page_of_the_account(person: Person, bank: RelyingParty) -> None:
+    """Two of one application are two; a short one says how long it is still open."""
+    await begin(bank)
+    await begin(bank, requested_expiry="30")
+    await enter(person)
+    assert "2 requests wait for your decision." in person.text
+    await person.visit("/account/profile")
+    assert "Requests 2" in person.text
+    await person.visit(REQUESTS)
+    assert "open for 30 more seconds" in person.text
+    assert person.text.count("open until") == 1
+    bank.server.clock.advance(601)
+    await person.visit("/account/profile")
+    assert "Requests" not in person.text

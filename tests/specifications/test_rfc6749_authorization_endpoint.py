@@ -82,10 +82,11 @@ async def test_a_repeated_parameter_is_refused(person: Person, rp: RelyingParty)
         assert person.answer()["error"] == "invalid_request"
     await person.visit(rp.url() + "&state=again")
     assert "state" not in person.answer()
-    for name in ("client_id", "redirect_uri"):
+    for name, what in (("client_id", "application that it comes from"), ("redirect_uri", "address to return to")):
         await person.visit(rp.url() + f"&{name}=again")
         assert person.response.status_code == 400
         assert person.left_for is None
+        assert f"The request names more than one {what}." in person.text
 
 
 async def test_unknown_parameters_are_ignored(person: Person, rp: RelyingParty) -> None:

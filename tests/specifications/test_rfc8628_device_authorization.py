@@ -98,6 +98,21 @@ async def test_a_refusal_is_told_to_the_device(person: Person, television: Relyi
     assert person.response.status_code == 400, "a decision cannot be changed"
 
 
+@pytest.mark.parametrize("overrides", [{"mfa": "required"}], indirect=True)
+async def test_who_does_not_want_the_second_factor_that_is_demanded_denies_the_device(
+    person: Person, television: RelyingParty
+) -> None:
+    """Section 3.5: the device is told at once, and need not wait for the code to expire."""
+    codes = await _begin(television)
+    await person.visit("/device")
+    await person.submit(user_code=codes["user_code"])
+    await person.sign_in()
+    assert person.title == "Protect your account"
+    await person.submit(("decision", "cancel"))
+    assert person.title == "Device not connected"
+    assert await _error(television, codes) == "access_denied"
+
+
 async def test_the_code_in_a_link_is_only_filled_in(person: Person, television: RelyingParty) -> None:
     """Section 3.3.1: the person must confirm."""
     codes = await _begin(television)

@@ -173,6 +173,16 @@ async def test_the_redirect_uri_inside_must_be_registered(person: Person, jar: R
     assert (person.answer()["error"], person.answer()["state"]) == ("invalid_scope", jar.state)
 
 
+async def test_a_redirect_uri_that_stands_only_beside_the_object_does_not_count_and_the_page_says_so(
+    person: Person, jar: RelyingParty
+) -> None:
+    """Section 6.3: the parameters of the object are the only ones."""
+    beside = jar.parameters()["redirect_uri"]
+    assert beside is not None
+    await refused(person, url(jar, signed(jar, redirect_uri=None), redirect_uri=beside), "invalid_request")
+    assert "The signed request does not say which address to return to." in person.text
+
+
 async def test_an_error_goes_to_a_registered_redirect_uri_that_stands_beside_the_object(
     person: Person, jar: RelyingParty
 ) -> None:

@@ -109,6 +109,23 @@ async def test_the_person_sees_each_detail_in_words_and_is_asked_every_time(pers
     assert person.answer()["error"] == "consent_required"
 
 
+async def test_truth_and_lists_of_objects_are_said_so_that_people_can_read_them(
+    person: Person, rp: RelyingParty
+) -> None:
+    """Section 12: what is true is not a mark, and what belongs together stands together."""
+    one = {"properties": {"name": {}, "count": {"title": "How many"}}}
+    schema = {
+        "properties": {"items": {"title": "Items", "items": one}, "gift": {"title": "Gift"}, "days": {"title": "Days"}}
+    }
+    known = {**rp.server.services.detail_types, ACCOUNTS.type: DetailType(ACCOUNTS.type, "Order", schema)}
+    rp.server.services.detail_types = known
+    asked = {"items": [{"name": "Tea", "count": 2}, {"name": "Cup", "count": 1}], "gift": False, "days": [True, None]}
+    await person.visit(rp.url(authorization_details=json.dumps([{"type": ACCOUNTS.type, **asked}])))
+    await person.sign_in()
+    await person.submit(("decision", "postpone"))
+    assert "Gift No Days Yes, \N{EN DASH} Items 1 name Tea How many 2 Items 2 name Cup How many 1" in person.text
+
+
 REFUSED = [
     "nonsense",
     "{}",

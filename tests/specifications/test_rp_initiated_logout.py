@@ -158,3 +158,23 @@ async def test_a_hint_does_not_end_a_live_sign_in_of_another_browser(
         await other.visit(_url(id_token_hint=tokens["id_token"]))
         assert other.title == "Signed out"
     assert (await rp.userinfo(tokens["access_token"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"id_token_hint": "abc"}, "cannot be read"),
+        ({}, "No application is named"),
+        ({"client_id": "nobody"}, "The application that is named is not registered"),
+        ({"client_id": "web"}, "The address to return to after signing out is not registered for the application"),
+    ],
+)
+async def test_the_page_says_why_it_cannot_return(
+    person: Person, rp: RelyingParty, parameters: dict[str, str], reason: str
+) -> None:
+    """Section 3: the address must be one that the named client has registered."""
+    await rp.sign_in(person)
+    await person.visit(_url(post_logout_redirect_uri="https://elsewhere.example/", **parameters))
+    assert person.response.status_code == 400
+    assert reason in person.text
+    assert person.left_for is None

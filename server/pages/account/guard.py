@@ -20,6 +20,7 @@ from server.pages.visit import Visit
 from server.protocol import interaction
 from server.protocol.interaction import Interaction, fresh_sign_in
 from server.protocol.request import Parameters, form_parameters, query_parameters
+from server.storage import backchannel_requests
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class Owner:
     user: User
     context: Context
     """The request's, with the person as the one who acts."""
+    pending_requests: int = 0
+    """How many requests of applications wait for the person's decision."""
 
     @property
     def name(self) -> str:
@@ -66,13 +69,14 @@ class Room:
         facts = dispatcher.facts_of(db, visit, self.demand, session, user, None)
         if interaction.next_step(self.demand, facts) is not interaction.Step.DONE:
             raise SignInNeededError
-        return Owner(session, user, replace(visit.context, actor=user.id))
+        pending = sum(backchannel_requests.count_pending(db, user.id, visit.now).values())
+        return Owner(session, user, replace(visit.context, actor=user.id), pending)
 
     def page(self, owner: Owner, template: str, context: Mapping[str, Any], *, status: int = 200) -> Response:
         """Render a page of the account with its navigation."""
         values = {
             "owner": {"name": owner.name, "email": owner.user.email, "initial": owner.name[:1].upper()},
-            "links": links_of(self.visit.renderer.url, self.path),
+            "links": links_of(self.visit.renderer.url, self.path, owner.pending_requests),
             "notice": notice_of(self.notice) if status < 400 else None,  # noqa: PLR2004  from here on it is an error
             "action": self.visit.renderer.url(self.path),
             **context,

@@ -38,6 +38,7 @@ async def _line(room: Room, entry: Entry) -> dict[str, Any]:
     return {
         "text": entry.text,
         "is_alarming": entry.is_alarming,
+        "count": entry.count,
         "time": room.visit.moment(entry.at),
         "doer": _DOERS.get(entry.doer),
         "device": describe(entry.user_agent) if entry.user_agent and entry.doer is Doer.ANYBODY else None,

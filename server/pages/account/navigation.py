@@ -20,8 +20,8 @@ _LINKS: tuple[tuple[str, Message], ...] = (
     (LOG, _("Activity")),
     (DATA, _("Your data")),
 )
-_OCCASIONAL: Mapping[str, Message] = {REQUESTS: _("Requests")}
-"""Places in the navigation for those who are there, and for nobody else: most people never come to them."""
+_REQUESTS_LABEL = _("Requests")
+"""In the navigation for those who are there or are asked something, and for nobody else: most people never are."""
 _PARENTS = {EMAIL: PROFILE, PASSWORD: SECURITY, DELETE: DATA}
 _NOTICES: Mapping[str, Message] = {
     "again": _("You have signed in again. Now you can do what you wanted to do."),
@@ -48,13 +48,17 @@ class Link:
     url: str
     label: Message
     is_current: bool
+    count: int = 0
+    """How much waits there for the person."""
 
 
-def links_of(url: Callable[[str], str], path: str) -> list[Link]:
+def links_of(url: Callable[[str], str], path: str, pending_requests: int) -> list[Link]:
     """Return the navigation, with the place marked to which a page belongs."""
     here = _PARENTS.get(path, path)
-    links = _LINKS if here not in _OCCASIONAL else (*_LINKS, (here, _OCCASIONAL[here]))
-    return [Link(url(target), label, target == here) for target, label in links]
+    links = [Link(url(target), label, target == here) for target, label in _LINKS]
+    if pending_requests or here == REQUESTS:
+        links.insert(1, Link(url(REQUESTS), _REQUESTS_LABEL, here == REQUESTS, pending_requests))
+    return links
 
 
 def notice_of(name: str) -> Message | None:

@@ -13,7 +13,7 @@ from server.pages.account.guard import Owner, Room, page
 from server.pages.account.sessions import line_of
 from server.protocol.request import Parameters
 from server.settings import Mfa
-from server.storage import backchannel_requests, consents
+from server.storage import consents
 
 SHOWN = 3
 """Sign-ins and applications on this page; their own pages show all."""
@@ -30,7 +30,6 @@ async def _show(room: Room, _query: Parameters) -> Response:
             "more_sessions": max(0, len(live) - SHOWN),
             "has_second_factor": second_factor.has_second_factor(db, owner.user.id),
             "recovery_codes_left": recovery_codes.left(db, owner.user.id),
-            "pending_requests": sum(backchannel_requests.count_pending(db, owner.user.id, visit.now).values()),
         }
         return owner, consents.list_of_user(db, owner.user.id), facts
 
@@ -40,6 +39,7 @@ async def _show(room: Room, _query: Parameters) -> Response:
     changed = owner.user.password_changed_at
     context = {
         **facts,
+        "pending_requests": owner.pending_requests,
         "is_second_factor_available": visit.services.settings.mfa is not Mfa.OFF,
         "is_email_verified": owner.user.email_verified,
         "password_changed": None if changed is None else visit.moment(changed),

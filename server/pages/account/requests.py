@@ -26,6 +26,9 @@ from server.storage import backchannel_requests
 from server.storage.backchannel_requests import PENDING
 from server.storage.rows import Row
 
+SHORT_SECONDS = 120
+"""What ends sooner is said in seconds: a time of day has none."""
+
 
 async def _show(room: Room, _query: Parameters) -> Response:
     owner, rows = await room.run(
@@ -42,6 +45,7 @@ async def _line(room: Room, row: Row) -> Mapping[str, Any] | None:
     if client is None:
         return None
     details = request.details.get(authorization_details.NAME, ())
+    seconds_left = row["expires_at"] - visit.now
     scopes = {name: services.scope_description(name) for name in request.consent_scopes}
     return {
         "id": row["id"],
@@ -53,7 +57,8 @@ async def _line(room: Room, row: Row) -> Mapping[str, Any] | None:
         "offline": "offline_access" in request.scopes,
         "asked": visit.moment(row["created_at"]),
         "address": visit.place(row["address"]),
-        "until": visit.moment(row["expires_at"]),
+        "until": visit.moment(row["expires_at"]) if seconds_left >= SHORT_SECONDS else None,
+        "seconds_left": seconds_left,
     }
 
 
