@@ -14,6 +14,10 @@ MAX_NAME = 500
 
 def problem_of_proof(valid: Mapping[str, Any]) -> str | None:
     """Return why a client with this metadata could never prove who it is, None where it can."""
+    return _problem_of_keys(valid) or _problem_of_method(valid)
+
+
+def _problem_of_keys(valid: Mapping[str, Any]) -> str | None:
     method = valid["token_endpoint_auth_method"]
     if "jwks" in valid and "jwks_uri" in valid:
         return "jwks and jwks_uri exclude each other (RFC 7591 section 2)"
@@ -23,11 +27,20 @@ def problem_of_proof(valid: Mapping[str, Any]) -> str | None:
         return "private_key_jwt needs a key for signatures in jwks"
     if method == "self_signed_tls_client_auth" and "jwks" in valid and not thumbprints_of(valid["jwks"]):
         return "self_signed_tls_client_auth needs a key with its certificate in x5c (RFC 8705 section 2.2.2)"
+    if valid.get("jwt_bearer_subjects") and "jwks" not in valid:
+        return "jwt_bearer_subjects needs jwks"
+    return None
+
+
+def _problem_of_method(valid: Mapping[str, Any]) -> str | None:
+    method = valid["token_endpoint_auth_method"]
     names = [name for name in NAMES if name in valid]
     if (method == "tls_client_auth") != (len(names) == 1) or len(names) > 1:
         return f"tls_client_auth needs exactly one of {', '.join(NAMES)}, and no other method has one"
     algorithm = valid.get("token_endpoint_auth_signing_alg")
-    if algorithm is not None and (method == "client_secret_jwt") != (algorithm == SHARED_SECRET_ALGORITHM):
+    if method == "client_secret_jwt" and algorithm not in (None, SHARED_SECRET_ALGORITHM):
+        return f"client_secret_jwt goes with token_endpoint_auth_signing_alg {SHARED_SECRET_ALGORITHM} alone"
+    if method != "client_secret_jwt" and algorithm == SHARED_SECRET_ALGORITHM:
         return f"token_endpoint_auth_signing_alg {SHARED_SECRET_ALGORITHM} goes with client_secret_jwt alone"
     return None
 

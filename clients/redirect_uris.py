@@ -51,6 +51,8 @@ def problem_of(uri: object, *, is_native: bool = False) -> str | None:
 
 
 def _web_problem(scheme: str, host: str | None, *, has_brackets: bool) -> str | None:
+    if "*" in (host or ""):
+        return "a redirect URI is compared letter for letter, wildcards are not accepted: register each one"
     # What stands in brackets has colons, or it is an address of a future version of IP (RFC 3986 section 3.2.2).
     if not host or not _HOST.match(host) or has_brackets != (":" in host):
         return "a redirect URI needs a host, written out in ASCII"

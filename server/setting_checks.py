@@ -31,6 +31,7 @@ def check_together(settings: "Settings") -> None:
     if not settings.response_types or not set(settings.response_types) <= set(RESPONSE_TYPES):
         raise SettingsError(f"OSTIARY_RESPONSE_TYPES may list only: {', '.join(RESPONSE_TYPES)}")
     _check_mutual_tls(settings)
+    _check_own_tls(settings)
     _check_database(settings)
     _check_proxies(settings.trusted_proxies)
     if settings.refresh_token_absolute_seconds < settings.refresh_token_seconds:
@@ -80,6 +81,14 @@ def _check_mutual_tls(settings: "Settings") -> None:
         raise SettingsError("OSTIARY_MTLS_URL needs OSTIARY_CLIENT_CERTIFICATE_HEADER or OSTIARY_TLS_CLIENT_CA")
     if (settings.tls_key or settings.tls_client_ca) and not settings.tls_certificate:
         raise SettingsError("OSTIARY_TLS_KEY and OSTIARY_TLS_CLIENT_CA need OSTIARY_TLS_CERTIFICATE")
+
+
+def _check_own_tls(settings: "Settings") -> None:
+    if settings.tls_certificate is not None and urlsplit(settings.issuer).scheme != "https":
+        raise SettingsError(
+            "OSTIARY_ISSUER starts with http://, but with OSTIARY_TLS_CERTIFICATE the server speaks only TLS: let it "
+            "start with https://, or remove that setting"
+        )
 
 
 def _check_database(settings: "Settings") -> None:

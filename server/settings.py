@@ -316,23 +316,34 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    config = Path(environment.get(PREFIX + "CONFIG", (directory or Path()) / CONFIG_FILE))
-    for name, value in _read_toml(config, is_required=PREFIX + "CONFIG" in environment).items():
-        values[name], origins[name] = value, str(config)
+    named = environment.get(PREFIX + "CONFIG", "")
+    config = Path(named) if named else (directory or Path()) / CONFIG_FILE
+    for name, value in _read_toml(config, is_required=bool(named)).items():
+        if not _is_unset(name, value):
+            values[name], origins[name] = value, str(config)
     unknown = []
     for variable, value in environment.items():
         if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name in Settings.model_fields:
-            values[name], origins[name] = value, variable
+            if not _is_unset(name, value):
+                values[name], origins[name] = value, variable
         elif name.removesuffix("_file") in Settings.model_fields and name.endswith("_file"):
             name = name.removesuffix("_file")
-            if PREFIX + name.upper() not in environment:
+            if value and _is_unset(name, environment.get(PREFIX + name.upper())):
                 values[name], origins[name] = _read_value(variable, value), f"{variable} ({value})"
         else:
             unknown.append(variable)
     return Loaded(settings=_validate(values), origins=origins, unknown=tuple(sorted(unknown)))
+
+
+def _is_unset(name: str, value: object) -> bool:
+    """Whether there is no value, or an empty one, as compose files hand on variables that nobody set.
+
+    An empty text or list is a value: it may be what somebody wants, such as no default role.
+    """
+    return value is None or (value == "" and type(Settings.model_fields[name].default) not in (str, tuple))
 
 
 def _read_toml(path: Path, *, is_required: bool) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from difflib import get_close_matches
+from typing import Annotated, Any, NoReturn
 
 import typer
 from sqlalchemy import Connection
 
+from server.accounts import identifiers
 from server.accounts import user as people
 from server.cli.running import Json, print_rows, refuse, transact
 from server.events.names import Event
@@ -30,13 +32,10 @@ def list_events(
     """List events, the newest first."""
     start = None if since is None else _seconds(since)
     if event is not None and event not in {known.value for known in Event}:
-        refuse(f"there is no event {event}: choose one of {', '.join(sorted(Event))}")
+        _refuse_event(event)
 
     def work(db: Connection) -> list[dict[str, Any]]:
-        user_id = None
-        if user is not None:
-            person = people.find(db, user) or people.find_by_login(db, user)
-            user_id = user if person is None else person.id
+        user_id = None if user is None else _id_of(db, user)
         rows = audit.list_rows(db, user_id=user_id, event=event, since=start, limit=limit)
         return [{**row, "when": f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
 
@@ -45,6 +44,21 @@ def list_events(
     if not as_json:
         rows = [{**row, "details": json.dumps(row["details"], ensure_ascii=False)} for row in rows]
     print_rows(rows, columns, as_json=as_json)
+
+
+def _refuse_event(name: str) -> NoReturn:
+    near = get_close_matches(name.lower(), sorted(Event))
+    mend = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(sorted(Event))}"
+    refuse(f"there is no event {name}: {mend}")
+
+
+def _id_of(db: Connection, who: str) -> str:
+    """Return a person's id, which the log keeps beyond the person, or refuse."""
+    person = people.find(db, who) or people.find_by_login(db, who) or people.find_deleted(db, who)
+    is_known = identifiers.is_storable(who) and bool(audit.list_rows(db, user_id=who, limit=1))
+    if person is None and not is_known:
+        refuse(f"nobody is called {who}, and no event has such an id: `ostiary user list` shows everybody")
+    return who if person is None else person.id
 
 
 def _seconds(text: str) -> int:

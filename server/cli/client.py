@@ -14,7 +14,7 @@ from clients.encryption import SIGNED_MEMBERS
 from clients.metadata import InvalidClientMetadata, validate
 from clients.registry import MAX_CLIENT_ID_CHARACTERS
 from clients.self_registration import hold
-from server.cli import client_lint, client_metadata, client_sector, references, registration_token
+from server.cli import client_lint, client_metadata, client_sector, references, registration_token, unserved
 from server.cli.running import Json, loaded, now, print_record, print_rows, refuse, sealer, transact, warn
 from server.events.audit import record
 from server.events.context import CLI
@@ -73,7 +73,7 @@ def create(
             refuse(f"there is a client {new_id} already: choose another client_id, or `ostiary client update {new_id}`")
         clients.insert_client(db, new_id, valid, now=at)
         secret = client_secrets.give(db, sealer(loaded().settings), new_id, method, now=at)
-        warnings = references.warnings_of(valid, references.known(db, loaded().settings))
+        warnings = _warnings(db, valid)
         _define_scopes(db, valid, at)
         record(db, Event.CLIENT_CREATED, CLI, now=at, client_id=new_id)
         return secret, warnings
@@ -131,6 +131,12 @@ def _enabled(metadata: dict[str, Any]) -> dict[str, Any]:
         mend = f"set it to '{' '.join(active)} {security.algorithms[0]}'"
         refuse(f"no algorithm of OSTIARY_SIGNING_ALGORITHMS is strong enough for {security.title}: {mend}")
     return metadata
+
+
+def _warnings(db: Connection, metadata: Mapping[str, Any]) -> list[str]:
+    """Return what to tell whoever just registered this: what is not there, and what is switched off."""
+    settings = loaded().settings
+    return references.warnings_of(metadata, references.known(db, settings)) + unserved.warnings_of(metadata, settings)
 
 
 def _define_scopes(db: Connection, metadata: Mapping[str, Any], at: int) -> None:
@@ -217,7 +223,7 @@ def update(client_id: ClientId, *, metadata: Metadata, as_json: Json = False) ->
         if is_sealed and client.token_endpoint_auth_method != client_secrets.SEALED_METHOD:
             refuse("the client's secret is stored as a digest, which client_secret_jwt cannot use: register a new one")
         clients.update_metadata(db, client_id, valid, now=at)
-        warnings = references.warnings_of(valid, references.known(db, loaded().settings))
+        warnings = _warnings(db, valid)
         _define_scopes(db, valid, at)
         record(db, Event.CLIENT_UPDATED, CLI, now=at, client_id=client_id)
         return valid, warnings

@@ -18,7 +18,7 @@ from clients.redirect_uris import LOOPBACK_HOSTS
 from clients.response_types import words_of
 from keys.decoding import decode_base64url
 from keys.jose import MIN_RSA_BITS
-from server.cli import references
+from server.cli import references, unserved
 from server.settings import Settings
 from server.storage.resources import Resource
 
@@ -247,6 +247,12 @@ def check_references(client: Client, facts: Facts) -> Iterator[Finding]:
             yield Finding(client.client_id, Severity.WARNING, missing.section, problem, missing.mend)
 
 
+def check_served(client: Client, facts: Facts) -> Iterator[Finding]:
+    """Find what the client is registered for and the settings have switched off."""
+    for one in unserved.unserved_of(client.metadata, facts.settings):
+        yield Finding(client.client_id, Severity.ERROR, one.section, one.problem, one.mend)
+
+
 RULES: tuple[Rule, ...] = (
     check_valid,
     check_profile,
@@ -259,6 +265,7 @@ RULES: tuple[Rule, ...] = (
     check_privileges,
     check_consent,
     check_references,
+    check_served,
 )
 
 

@@ -20,7 +20,15 @@ from keys.sealing import Sealer
 from server.accounts import credentials, registration
 from server.accounts.passwords import PasswordHasher
 from server.api.tokens import CLIENT_ID as ACCOUNT_API
-from server.cli.conformance_plans import CLAIMS, SUITE, PlannedClient, clients_of, configuration
+from server.cli.conformance_plans import (
+    CLAIMS,
+    FAPI_ALGORITHM,
+    SETTINGS,
+    SUITE,
+    PlannedClient,
+    clients_of,
+    configuration,
+)
 from server.cli.running import now, refuse, transact
 from server.events.audit import record
 from server.events.context import CLI
@@ -95,6 +103,13 @@ def _made_for(folder: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return None if suite is None else str(suite)
+
+
+def is_configured(settings: Settings) -> bool:
+    """Whether settings can do all that the clients of the profile were made for."""
+    needed = Settings.model_validate({"response_types": SETTINGS["RESPONSE_TYPES"]})
+    types, algorithms = set(needed.response_types), settings.signing_algorithms
+    return types <= set(settings.response_types) and FAPI_ALGORITHM in algorithms
 
 
 def prepare(settings: Settings, sealer: Sealer, suite: str) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from clients.client import Client
 from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, KeyUse, SigningKey
-from server.cli import tls_files
+from server.cli import conformance, tls_files
 from server.cli.running import Json, loaded, missing_database, moment, now, print_json
 from server.configured_database import database_of
 from server.mail.outbox import TOPIC
@@ -61,10 +61,11 @@ def _check(configuration: Loaded) -> Iterator[Line]:
         f"unknown variables: {unknown}: `ostiary settings` lists them all" if unknown else "valid",
     )
     yield "issuer", True, settings.issuer if settings.is_https else f"{settings.issuer} (http: only for this machine)"
-    if settings.is_https and not settings.trusted_proxies:
+    if settings.is_https and not settings.trusted_proxies and settings.tls_certificate is None:
         yield "proxy", None, "no address is trusted, so all visitors seem to be one: set OSTIARY_TRUSTED_PROXIES"
     if settings.rate_limits is False:
         yield "throttling", None, "guesses are not slowed down: remove OSTIARY_RATE_LIMITS"
+    yield from _check_conformance(settings)
     yield _check_hashing(settings)
     yield from _check_tls(settings)
     try:
@@ -81,6 +82,13 @@ def _check(configuration: Loaded) -> Iterator[Line]:
         yield from asyncio.run(_check_database(settings, sealer))
     except DatabaseUnavailableError as error:
         yield "database", False, f"does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running"
+
+
+def _check_conformance(settings: Settings) -> Iterator[Line]:
+    """Look whether commands have the settings of the profile that the server is started with."""
+    if (settings.data_dir / conformance.FOLDER).exists() and not conformance.is_configured(settings):
+        mend = f"`ostiary serve --profile {conformance.PROFILE}` has other settings than this command: export them"
+        yield "conformance", None, f"{mend} as docs/certification.md says"
 
 
 def _check_tls(settings: Settings) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
@@ -141,10 +142,23 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
     if as_json:
         print_json([dict(row) for row in rows])
         return
+    cells = [[_cell(column, row.get(column)) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        _print_lines([list(columns), *cells])
+        return
     table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(_cell(column, row.get(column)) for column in columns))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    for row_cells in cells:
+        table.add_row(*row_cells)
+    Console(markup=False, emoji=False).print(table)
+
+
+def _print_lines(rows: Sequence[Sequence[str]]) -> None:
+    """Print each row as one line, however long, so that programs such as grep find a row whole."""
+    lines = [[" ".join(cell.splitlines()) or "-" for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
 
 
 def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:

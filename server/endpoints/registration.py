@@ -127,6 +127,8 @@ def validated(services: Services, given: Mapping[str, Any], *, operators: Mappin
             raise InvalidClientMetadata(f"{name} is not enabled on this server")
     if metadata.get("request_object_encryption_alg") not in (None, *settings.encryption_algorithms):
         raise InvalidClientMetadata("request_object_encryption_alg is not enabled on this server")
+    if metadata["token_endpoint_auth_method"] not in services.metadata["token_endpoint_auth_methods_supported"]:
+        raise InvalidClientMetadata("token_endpoint_auth_method is not enabled on this server")
     if not set(metadata["response_types"]) <= set(settings.response_types):
         raise InvalidClientMetadata("response_types holds one that is not enabled on this server")
     if not set(metadata["grant_types"]) <= {"implicit", *(grant.GRANT_TYPE for grant in services.grants)}:

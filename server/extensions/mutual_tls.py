@@ -36,6 +36,14 @@ def is_enabled(settings: Settings) -> bool:
     return bool(settings.client_certificate_header or settings.tls_client_ca)
 
 
+def served_methods(settings: Settings) -> list[str]:
+    """Return the methods of client authentication that these settings serve, with those of sections 2.1 and 2.2."""
+    pki = [PKI_TLS_METHOD] if settings.client_certificate_verified_header or settings.tls_client_ca else []
+    # Our own TLS takes only certificates that OSTIARY_TLS_CLIENT_CA vouches for.
+    self_signed = [SELF_SIGNED_TLS_METHOD] if settings.client_certificate_header else []
+    return [*METHODS, *pki, *self_signed]
+
+
 def check_response_type(draft: Draft, _parameters: Parameters, client: Client, _services: Services) -> None:
     """Refuse tokens of the authorization endpoint to a client whose tokens are bound: browsers show no certificate."""
     if client.tls_client_certificate_bound_access_tokens and "token" in str(draft.values["response_type"]).split():
@@ -74,10 +82,7 @@ def bind_refresh_token(issue: TokenIssue, body: dict[str, Any]) -> None:
 def metadata(services: Services) -> dict[str, Any]:
     """Return what sections 2.1.1, 3.3 and 5 ask for."""
     settings = services.settings
-    pki = [PKI_TLS_METHOD] if settings.client_certificate_verified_header or settings.tls_client_ca else []
-    # Our own TLS takes only certificates that OSTIARY_TLS_CLIENT_CA vouches for.
-    self_signed = [SELF_SIGNED_TLS_METHOD] if settings.client_certificate_header else []
-    methods = [*METHODS, *pki, *self_signed]
+    methods = served_methods(settings)
     document: dict[str, Any] = {
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,

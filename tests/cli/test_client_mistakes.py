@@ -130,3 +130,24 @@ def test_json_that_is_none_is_told_with_its_place(ostiary: CommandLine, text: st
 def test_a_file_that_is_not_there_is_named(ostiary: CommandLine) -> None:
     line = ostiary.refusal("client", "create", "--metadata", "nowhere.json")
     assert line == "--metadata: nowhere.json cannot be read: No such file or directory"
+
+
+def test_an_algorithm_of_keys_does_not_go_with_a_shared_secret(ostiary: CommandLine) -> None:
+    method = {"token_endpoint_auth_method": "client_secret_jwt"}
+    line = refusal(ostiary, **WEB, **method, token_endpoint_auth_signing_alg="RS256")
+    assert line.endswith("client_secret_jwt goes with token_endpoint_auth_signing_alg HS256 alone")
+    line = refusal(ostiary, **WEB, token_endpoint_auth_signing_alg="HS256")
+    assert line.endswith("token_endpoint_auth_signing_alg HS256 goes with client_secret_jwt alone")
+
+
+def test_a_wildcard_in_a_host_is_named(ostiary: CommandLine) -> None:
+    """RFC 9700 section 2.1."""
+    for uri in ("https://*.example.com/cb", "https://app-*.example.com/cb", "http://*/cb"):
+        assert "wildcards are not accepted" in refusal(ostiary, redirect_uris=[uri])
+
+
+def test_who_speaks_for_others_needs_keys_of_its_own_here(ostiary: CommandLine) -> None:
+    """RFC 7523 section 2.1: assertions are verified with `jwks` alone."""
+    for keys in ({}, {"jwks_uri": "https://a.example/jwks"}):
+        line = refusal(ostiary, **WEB, **keys, jwt_bearer_subjects=["*"])
+        assert "jwt_bearer_subjects needs jwks" in line

@@ -363,4 +363,7 @@ def test_a_port_that_is_taken_is_refused_before_anything_happens(ostiary: Comman
 
 
 def test_an_event_that_does_not_exist_is_no_empty_list(ostiary: CommandLine) -> None:
-    assert "sign_in.failed" in ostiary.refusal("audit", "list", "--event", "key.revoked")
+    assert "sign_in.failed" in ostiary.refusal("audit", "list", "--event", "nothing like it")
+    line = ostiary.refusal("audit", "list", "--event", "Sign_in.fialed")
+    assert line.startswith("there is no event Sign_in.fialed: did you mean sign_in.failed")
+    assert len(line) < 150

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from server.cli.running import transact
 from server.storage import scopes
 from tests.cli.conftest import CommandLine
+from tests.clients.registered import JWKS
 from tests.conftest import SettingsFor
 
 SERVICE = {"grant_types": ["client_credentials"], "response_types": []}
@@ -86,3 +87,27 @@ def test_each_name_of_nothing_is_found_again(ostiary: CommandLine, settings_for:
     assert any("the resource https://a.example names the scope things:read" in one["problem"] for one in found)
     assert len(ostiary.json("client", "lint", "job")) == 3
     assert ostiary.run("client", "lint").exit_code == 0
+
+
+def test_assertions_about_nobody_and_of_nobody_are_told_and_found(ostiary: CommandLine) -> None:
+    """RFC 7523 section 2.1."""
+    ada = ostiary.json("user", "create", "ada@example.com", "--role", "held")["id"]
+    ostiary.json("role", "create", "editor")
+    create(ostiary, "--client-id", "peer", **SERVICE)
+    speaker = {**SERVICE, "jwks": JWKS}
+    fine = ["*", f"user:{ada}", "role:admin", "role:user", "role:editor", "role:held"]
+    assert create(ostiary, **speaker, jwt_bearer_subjects=fine, jwt_bearer_issuers=["peer"]) == []
+    wrong = ["user:nobody", "user:ada@example.com", "role:nothing"]
+    said = create(
+        ostiary, "--client-id", "job", **speaker, jwt_bearer_subjects=wrong, jwt_bearer_issuers=["none", "job"]
+    )
+    mends = [
+        "ostiary user list",
+        "ostiary user show ada@example.com",
+        "ostiary role create nothing",
+        "ostiary client create --client-id none --metadata FILE",
+    ]
+    assert [line.rpartition(": ")[2] for line in said] == mends
+    found = [one for one in ostiary.json("client", "lint") if one["section"] == "RFC 7523 section 2.1"]
+    assert [one["mend"] for one in found] == mends
+    assert "it names the role nothing, which is not defined" in found[2]["problem"]

@@ -1,6 +1,7 @@
 """`ostiary serve --profile conformance`: the server, its clients and their configurations, as the suite finds them."""
 
 import json
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,3 +169,21 @@ def test_fapi_clients_keep_their_private_keys_to_the_suite() -> None:
 
 def test_the_suite_runs_on_this_machine_unless_told_otherwise() -> None:
     assert SUITE.endswith("/test/a/ostiary")
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_doctor_says_that_commands_need_the_same_settings(ostiary: CommandLine, settings_for: SettingsFor) -> None:
+    exported = {f"OSTIARY_{name}": value for name, value in SETTINGS.items()}
+    without = {"OSTIARY_RESPONSE_TYPES": "code", "OSTIARY_SIGNING_ALGORITHMS": "RS256"}
+    assert "  conformance: " not in ostiary.run("doctor", **without).stdout
+    (settings_for().data_dir / "conformance").mkdir()
+    for name, value in without.items():
+        said = ostiary.run("doctor", **{**exported, name: value}).stdout
+        assert "warn  conformance: `ostiary serve --profile conformance` has other settings" in said
+    assert "  conformance: " not in ostiary.run("doctor", **exported).stdout
+
+
+def test_the_settings_to_export_are_written_down() -> None:
+    lines = {f"export OSTIARY_{name}={shlex.quote(value)}" for name, value in SETTINGS.items()}
+    page = (Path(__file__).parents[2] / "docs" / "certification.md").read_text("utf-8")
+    assert {line for line in page.splitlines() if line.startswith("export OSTIARY_")} == lines

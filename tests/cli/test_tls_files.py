@@ -85,3 +85,18 @@ def test_the_doctor_looks_at_them_and_says_when_the_certificate_ends(ostiary: Co
     wrong = ostiary.run("doctor", OSTIARY_TLS_CERTIFICATE=str(tmp_path / "damaged.pem"))
     assert wrong.exit_code == 1
     assert "FAIL  TLS files: OSTIARY_TLS_CERTIFICATE" in wrong.stdout
+
+
+def test_the_issuer_is_https_where_only_tls_is_spoken(ostiary: CommandLine, tmp_path: Path) -> None:
+    """Links would lead to a port that does not understand them."""
+    own = str(tmp_path / "own.pem")
+    line = ostiary.refusal("serve", OSTIARY_ISSUER="http://localhost:8000", OSTIARY_TLS_CERTIFICATE=own)
+    assert line.startswith("OSTIARY_ISSUER starts with http://, but with OSTIARY_TLS_CERTIFICATE")
+
+
+def test_the_doctor_misses_no_proxy_where_the_server_speaks_tls_itself(ostiary: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_bytes(CERTIFICATE + KEY)
+    https = {"OSTIARY_ISSUER": "https://login.example.com"}
+    assert "OSTIARY_TRUSTED_PROXIES" in ostiary.run("doctor", **https).stdout
+    own = ostiary.run("doctor", **https, OSTIARY_TLS_CERTIFICATE=str(tmp_path / "own.pem"))
+    assert "OSTIARY_TRUSTED_PROXIES" not in own.stdout

@@ -35,6 +35,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"token_endpoint_auth_method": "guess"}, "invalid_client_metadata"),
     ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
     (
+        {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "job.example"},
+        "invalid_client_metadata",
+    ),
+    (
         {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "oct", "k": "AA"}]}},
         "invalid_client_metadata",
     ),

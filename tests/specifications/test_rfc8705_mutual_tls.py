@@ -421,3 +421,17 @@ async def test_the_address_that_a_trusted_proxy_forwards_is_the_one_that_counts(
         await assert_refused(await post(server, {"x-forwarded-for": forwarded}, form, address=address))
     rows = await events(server, Event.CLIENT_AUTHENTICATION_FAILED)
     assert sorted(row["address"] for row in rows) == sorted(["198.51.100.7", "203.0.113.9", STRANGER])
+
+
+@pytest.mark.parametrize("overrides", [{**ON, "client_registration": "open"}], indirect=True)
+async def test_a_client_may_register_itself_for_what_is_announced(server: RunningServer) -> None:
+    """Section 2.1.2 with RFC 7591 section 3: without the proxy it is refused, which its tests show."""
+    metadata = {
+        "redirect_uris": ["https://client.example/cb"],
+        "token_endpoint_auth_method": PKI,
+        "tls_client_auth_san_dns": "client.example",
+    }
+    async with server.http() as http:
+        response = await http.post("/register", json=metadata)
+    assert response.status_code == 201, response.text
+    assert response.json()["token_endpoint_auth_method"] == PKI
