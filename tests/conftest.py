@@ -15,6 +15,7 @@ from tests.support.chromium import Chromium
 from tests.support.person import Person
 from tests.support.postgresql import Cluster
 from tests.support.process import ServerProcess
+from tests.support.receiver import Receiver
 from tests.support.relying_party import RelyingParty
 from tests.support.server import FakeClock, RunningServer
 
@@ -103,8 +104,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def overrides(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Settings that a test asks for with `@pytest.mark.parametrize("overrides", [...])`."""
-    return dict(getattr(request, "param", {}))
+    """Settings of all tests in a file, its `OVERRIDES`, and of one: `@pytest.mark.parametrize("overrides", [...])`."""
+    return {**getattr(request.module, "OVERRIDES", {}), **getattr(request, "param", {})}
 
 
 @pytest.fixture
@@ -144,6 +145,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A client's own web server, which keeps what the server tells it."""
+    async with Receiver() as running:
+        yield running
 
 
 @pytest.fixture

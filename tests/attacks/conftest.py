@@ -8,15 +8,25 @@ from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import pytest
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.sql.schema import Table
 
 from tests.support.person import Person
 from tests.support.process import ServerProcess
+from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
 
+BACK = "https://client.example/bye"
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Made once and never used: httpx would load all certificates of the machine for each client."""
+
+
+@pytest.fixture
+async def rp(server: RunningServer) -> RelyingParty:
+    """A registered confidential web application, to which people come back when they have signed out."""
+    secret = await server.add_client(client_name="Web Shop", post_logout_redirect_uris=[BACK])
+    return RelyingParty(server, client_secret=secret)
 
 
 async def send_form(person: Person, button: tuple[str, str] | None = None, **fields: str) -> httpx.Response:

@@ -3,16 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from joserfc import jws
 from sqlalchemy import Connection, update
 
 from server.storage import outbox, schema
-from server.storage.database import open_database
 from tests.attacks.conftest import reach
 from tests.conftest import Serve, SettingsFor
 from tests.support.person import Person
@@ -29,29 +26,12 @@ HANGS_SECONDS = 1.0
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
 def process(serve: Serve, settings_for: SettingsFor, backend: str, tmp_path: Path) -> ServerProcess:
     settings = settings_for()
     path = tmp_path / "data" / "ostiary.db"
     url = settings.database_url if backend == "postgresql" else f"sqlite:///{path}"
     secret_key = settings.secret_key
     return serve(database_url=url, secret_key=secret_key, fetch_private_addresses="on", mfa="off")
-
-
-async def _look(process: ServerProcess, work: Callable[[Connection], Any]) -> Any:
-    """Run work on the server's database while no server runs."""
-    url = process.environment["OSTIARY_DATABASE_URL"]
-    path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
-    database = open_database(sqlite_path=path, url=url, pool_size=1, is_server=False)
-    try:
-        return await database.run(work)
-    finally:
-        await database.close()
 
 
 def _end_leases(db: Connection) -> None:
@@ -92,11 +72,11 @@ async def test_a_kill_between_the_end_of_a_sign_in_and_its_notice_loses_nothing(
             assert person.title == "Signed out"
             await asyncio.sleep(seconds)
             process.kill()
-            waiting = await _look(process, lambda db: outbox.list_items(db, "logout"))
+            waiting = await process.look(lambda db: outbox.list_items(db, "logout"))
             assert [json.loads(item.sealed)[1] for item in waiting] == [claims["sid"]]
             await asyncio.sleep(HANGS_SECONDS)  # what it has received from the dead process does not count
             receiver.requests.clear()
             del receiver.answers["/out"]
-            await _look(process, _end_leases)
+            await process.look(_end_leases)
             await asyncio.to_thread(process.start)
             await _until_told(receiver, claims["sid"])

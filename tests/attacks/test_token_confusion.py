@@ -1,163 +1,19 @@
 """One kind of token presented as another, and tokens that only look like ours."""
 
 import asyncio
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc.jwk import RSAKey
-
-from keys.decoding import decode_base64url
-from keys.jose import Signer, unverified_claims
+from keys.jose import unverified_claims
+from tests.attacks.conftest import BACK
+from tests.attacks.forgeries import Tokens, forgeries, odd_claims, ours, signed
 from tests.conftest import SettingsFor
 from tests.keys.material import key_pair, segment, signer
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
-
-BACK = "https://client.example/bye"
-Tokens = dict[str, str]
-
-
-@pytest.fixture
-async def rp(server: RunningServer) -> RelyingParty:
-    secret = await server.add_client(client_name="Web Shop", post_logout_redirect_uris=[BACK])
-    return RelyingParty(server, client_secret=secret)
-
-
-def _signed(key: Signer, header: Mapping[str, Any] | str, claims: Mapping[str, Any], algorithm: str = "") -> str:
-    """A token with any header, truly signed; `algorithm` signs with another one than the key's own."""
-    model = Signer(key.kid, algorithm, key._key)._model if algorithm else key._model
-    signing_input = f"{segment(header if isinstance(header, str) else dict(header))}.{segment(dict(claims))}"
-    return f"{signing_input}.{segment(model.sign(signing_input.encode(), key._key))}"
-
-
-def _ours(server: RunningServer) -> Signer:
-    return server.services.keys.signer()
-
-
-def _unsigned(header: Mapping[str, Any], genuine: str) -> Tokens:
-    """RFC 8725 section 2.1: `none`, in any spelling, with no signature and with one."""
-    payload, signature = genuine.split(".")[1:]
-    return {
-        f"alg {name}, {'a' if end else 'no'} signature": f"{segment({**header, 'alg': name})}.{payload}.{end}"
-        for name in ("none", "None", "NONE", "nOnE", "")
-        for end in ("", signature)
-    }
-
-
-async def _symmetric(server: RunningServer, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Tokens:
-    """RFC 8725 section 2.1: HS256 with the public key, in every form it is known in, as the secret."""
-    async with server.http() as http:
-        document = (await http.get("/jwks")).content
-    jwk = next(key for key in json.loads(document)["keys"] if key["kid"] == header["kid"])
-    public = RSAKey.import_key(jwk).public_key
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    secrets = {
-        "PEM": pem,
-        "PEM without the last newline": pem.rstrip(b"\n"),
-        "PKCS#1": public.public_bytes(Encoding.PEM, PublicFormat.PKCS1),
-        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        "JWK": json.dumps(jwk, separators=(",", ":")).encode(),
-        "JWK Set": document,
-        "modulus": decode_base64url(jwk["n"]),
-        "kid": jwk["kid"].encode(),
-        "nothing": b"",
-    }
-    signing_input = f"{segment({**header, 'alg': 'HS256'})}.{segment(dict(claims))}"
-    return {
-        f"HS256 with the {name}": f"{signing_input}.{segment(hmac.digest(key, signing_input.encode(), hashlib.sha256))}"
-        for name, key in secrets.items()
-    }
-
-
-def _brought_keys(header: Mapping[str, Any], claims: Mapping[str, Any], url: str) -> Tokens:
-    """RFC 8725 section 3.10: the token says itself which key proves it."""
-    forged: Tokens = {}
-    for algorithm in ("RS256", "ES256"):
-        own, jwk = signer(algorithm), key_pair(algorithm).public_jwk
-        for kid in (header["kid"], jwk["kid"], None):
-            named = {"alg": algorithm, "typ": header["typ"], **({} if kid is None else {"kid": kid})}
-            for name, member in (
-                ("nothing", {}),
-                ("jwk", {"jwk": jwk}),
-                ("jku", {"jku": url}),
-                ("x5u", {"x5u": url}),
-                ("x5c", {"x5c": [segment(b"no certificate")]}),
-            ):
-                forged[f"{algorithm} by a stranger with {name}, kid {kid}"] = _signed(own, {**named, **member}, claims)
-    return forged
-
-
-def _odd_headers(key: Signer, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Tokens:
-    """Our own key has signed these, so that it is the header alone that is refused."""
-    texts = ("", "unknown", "../../dev/null", "' OR 1=1 --", "\0", key.kid.upper() + "x", "k" * 5000)
-    kids: tuple[Any, ...] = (*texts, 0, None, True, [key.kid], {"kid": key.kid})
-    forged = {f"kid {kid!r:.30}": _signed(key, {**header, "kid": kid}, claims) for kid in kids}
-    forged["no kid"] = _signed(key, {name: header[name] for name in ("alg", "typ")}, claims)
-    forged["crit"] = _signed(key, {**header, "crit": ["exp"], "exp": 1}, claims)
-    forged["b64"] = _signed(key, {**header, "b64": True}, claims)
-    forged["PS256 by an RS256 key"] = _signed(key, {**header, "alg": "PS256"}, claims, "PS256")
-    forged["alg EdDSA"] = _signed(key, {**header, "alg": "EdDSA"}, claims)
-    forged["alg as a list"] = _signed(key, {**header, "alg": ["RS256"]}, claims)
-    twice = json.dumps(dict(header))[:-1] + ', "alg": "RS256"}'
-    forged["alg twice"] = _signed(key, twice, claims)
-    return forged
-
-
-def _odd_types(key: Signer, header: Mapping[str, Any], claims: Mapping[str, Any], *types: Any) -> Tokens:
-    """RFC 8725 section 3.11."""
-    forged = {f"typ {typ!r}": _signed(key, {**header, "typ": typ}, claims) for typ in types}
-    forged["no typ"] = _signed(key, {name: header[name] for name in ("alg", "kid")}, claims)
-    return forged
-
-
-def _odd_claims(key: Signer, header: Mapping[str, Any], claims: Mapping[str, Any], now: int) -> Tokens:
-    changes: dict[str, dict[str, Any]] = {
-        "another issuer": {"iss": "https://other.example.com"},
-        "an issuer with a slash": {"iss": claims["iss"] + "/"},
-        "issuers": {"iss": [claims["iss"]]},
-        "over now": {"exp": now},
-        "over for long": {"exp": now - 86_400},
-        "exp as text": {"exp": str(now + 600)},
-        "exp as a fraction": {"exp": now + 600.5},
-        "exp true": {"exp": True},
-        "exp beyond all bounds": {"exp": 10**400},
-        "not yet": {"nbf": now + 60},
-        "made in the future": {"iat": now + 3600},
-        "sub as a list": {"sub": [claims["sub"]]},
-        "jti as a number": {"jti": 5},
-        "another authorization": {"gid": "aut_unknown"},
-    }
-    forged = {name: _signed(key, header, {**claims, **change}) for name, change in changes.items()}
-    for name in ("iss", "exp", "sub", "jti"):
-        forged[f"no {name}"] = _signed(key, header, {n: v for n, v in claims.items() if n != name})
-    return forged
-
-
-def _damaged(genuine: str) -> Tokens:
-    header, payload, signature = genuine.split(".")
-    claims = {**unverified_claims(genuine), "scope": "openid profile email address phone"}
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    neighbour = alphabet[alphabet.index(signature[-1]) ^ 1]  # the same bytes, written in another way
-    return {
-        "another payload": f"{header}.{segment(claims)}.{signature}",
-        "no signature": f"{header}.{payload}.",
-        "two segments": f"{header}.{payload}",
-        "four segments": f"{genuine}.{signature}",
-        "padding": f"{genuine}==",
-        "another spelling of the signature": f"{header}.{payload}.{signature[:-1]}{neighbour}",
-        "a shorter signature": genuine[:-4],
-        "a signature of zeros": f"{header}.{payload}.{segment(bytes(256))}",
-        "a signature of nothing but itself": f"..{signature}",
-        "flattened JSON": json.dumps({"protected": header, "payload": payload, "signature": signature}),
-    }
 
 
 async def _strangers_token(settings_for: SettingsFor, server: RunningServer, tmp_path: Path, issuer: str) -> Tokens:
@@ -169,21 +25,6 @@ async def _strangers_token(settings_for: SettingsFor, server: RunningServer, tmp
         async with Person(other) as alice:
             made = await rp.sign_in(alice)
     return {f"{name} of {issuer}": made[name] for name in ("access_token", "id_token")}
-
-
-async def _forgeries(server: RunningServer, genuine: str, url: str, *types: Any) -> Tokens:
-    """Every forgery of a genuine token of ours, by the name of the trick."""
-    key, claims = _ours(server), dict(unverified_claims(genuine))
-    header = json.loads(decode_base64url(genuine.partition(".")[0]))
-    assert _signed(key, header, claims).count(".") == 2
-    return {
-        **_unsigned(header, genuine),
-        **await _symmetric(server, header, claims),
-        **_brought_keys(header, claims, url),
-        **_odd_headers(key, header, claims),
-        **_odd_types(key, header, claims, *types),
-        **_damaged(genuine),
-    }
 
 
 def _assertion(server: RunningServer, client_id: str) -> str:
@@ -238,19 +79,19 @@ async def test_no_forged_access_token_is_taken_anywhere(
     tokens = await rp.sign_in(person)
     genuine = tokens["access_token"]
     secret = await server.add_service("api", may_introspect=True)
-    key, claims = _ours(server), dict(unverified_claims(genuine))
+    key, claims = ours(server), dict(unverified_claims(genuine))
     header = {"alg": "RS256", "kid": key.kid, "typ": "at+jwt"}
     async with _Listener() as listener:
-        forged = await _forgeries(
+        forged = await forgeries(
             server, genuine, listener.url, "JWT", "", "at", "at+jwt;v=1", "logout+jwt", "jwt+at", 5, None, ["at+jwt"]
         )
-        forged |= _odd_claims(key, header, claims, server.clock.now())
+        forged |= odd_claims(key, header, claims, server.clock.now())
         forged |= {"ID token": tokens["id_token"], "client assertion": _assertion(server, rp.client_id)}
         assert await _accepted_at_userinfo(rp, forged) == {}
         assert await _accepted_at_introspection(rp, forged) == {}
         assert await _accepted_at_introspection(RelyingParty(server, "api", secret), forged) == {}
         assert listener.visitors == 0
-    assert (await rp.userinfo(_signed(key, header, claims))).status_code == 200
+    assert (await rp.userinfo(signed(key, header, claims))).status_code == 200
     assert (await rp.userinfo(genuine)).status_code == 200
 
 
@@ -261,15 +102,15 @@ async def test_userinfo_takes_only_access_tokens_about_a_person_for_this_server(
     tokens = await rp.sign_in(person)
     service = RelyingParty(server, "service", await server.add_service())
     about_itself = (await service.post("/token", grant_type="client_credentials")).json()["access_token"]
-    key, claims = _ours(server), dict(unverified_claims(tokens["access_token"]))
+    key, claims = ours(server), dict(unverified_claims(tokens["access_token"]))
     header = {"alg": "RS256", "kid": key.kid, "typ": "at+jwt"}
     refused = {
         "refresh token": tokens["refresh_token"],
         "a service's own token": about_itself,
         "session cookie": person.http.cookies["__Host-ostiary_session"],
-        "no authorization": _signed(key, header, {n: v for n, v in claims.items() if n != "gid"}),
+        "no authorization": signed(key, header, {n: v for n, v in claims.items() if n != "gid"}),
         **{
-            f"aud {audience!r}": _signed(key, header, {**claims, "aud": audience})
+            f"aud {audience!r}": signed(key, header, {**claims, "aud": audience})
             for audience in ("web", "https://api.example", [], ["https://api.example"], server.issuer + "/", "")
         },
     }
@@ -294,7 +135,7 @@ async def test_tokens_of_other_servers_are_refused_even_under_our_own_name(
 
 
 async def _hints(server: RunningServer, tokens: Mapping[str, Any], url: str) -> Tokens:
-    key, claims = _ours(server), dict(unverified_claims(tokens["id_token"]))
+    key, claims = ours(server), dict(unverified_claims(tokens["id_token"]))
     header = {"alg": "RS256", "kid": key.kid, "typ": "JWT"}
     changes: dict[str, dict[str, Any]] = {
         "another issuer": {"iss": "https://other.example.com"},
@@ -302,8 +143,8 @@ async def _hints(server: RunningServer, tokens: Mapping[str, Any], url: str) -> 
         "several audiences": {"aud": ["web", "other"]},
     }
     return {
-        **await _forgeries(server, tokens["id_token"], url, "at+jwt", "", "logout+jwt", "JWS", 5, None),
-        **{name: _signed(key, header, {**claims, **change}) for name, change in changes.items()},
+        **await forgeries(server, tokens["id_token"], url, "at+jwt", "", "logout+jwt", "JWS", 5, None),
+        **{name: signed(key, header, {**claims, **change}) for name, change in changes.items()},
         "access token": tokens["access_token"],
         "refresh token": tokens["refresh_token"],
         "client assertion": _assertion(server, "web"),
@@ -384,11 +225,11 @@ async def test_no_token_of_ours_is_a_client_assertion(server: RunningServer, per
     refused = [
         tokens["id_token"],
         tokens["access_token"],
-        _signed(_ours(server), {"alg": "RS256", "kid": _ours(server).kid, "typ": "JWT"}, claims),
+        signed(ours(server), {"alg": "RS256", "kid": ours(server).kid, "typ": "JWT"}, claims),
         signer("ES256").sign(claims, typ="at+jwt"),
         signer("ES256", 2).sign(claims, typ="JWT"),
         f"{segment({'alg': 'none', 'typ': 'JWT'})}.{payload}.",
-        _signed(signer("ES256", 2), {"alg": "ES256", "jwk": key_pair("ES256", 2).public_jwk}, claims),
+        signed(signer("ES256", 2), {"alg": "ES256", "jwk": key_pair("ES256", 2).public_jwk}, claims),
     ]
     form = {
         "grant_type": "client_credentials",

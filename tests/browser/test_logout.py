@@ -13,19 +13,13 @@ from tests.attacks.conftest import reach
 from tests.conftest import Serve
 from tests.support.chromium import Chromium
 from tests.support.process import ServerProcess
-from tests.support.receiver import Answer, Receiver
+from tests.support.receiver import Receiver
 from tests.support.relying_party import RelyingParty
 from tests.support.server import PASSWORD
+from tests.support.session_frame import page_that_asks
 
 pytestmark = pytest.mark.browser
 EMAIL = "ada@example.com"
-ASKING = """<!doctype html><title>Client</title><iframe id="op" src="%s/check-session"></iframe>
-<script>
-const ask = (question) => new Promise((resolve) => {
-  addEventListener("message", (event) => resolve(event.data), { once: true });
-  document.getElementById("op").contentWindow.postMessage(question, "%s");
-});
-</script>"""
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ async def test_another_origin_learns_from_the_session_frame_that_the_sign_in_has
     # Another origin of the same site: to other sites this browser gives no cookies, and they hear `changed` for ever.
     here = client.origin.replace("127.0.0.1", "localhost")
     rp = _register(server, client, redirect_uris=[here + "/cb"])
-    client.answers["/"] = Answer(body=(ASKING % (server.issuer, server.issuer)).encode(), content_type="text/html")
+    client.answers["/"] = page_that_asks(server.issuer)
     page = await chromium.new_page()
     question = f"{rp.client_id} {(await _sign_in(page, rp))['session_state']}"
     await page.goto(here + "/", wait_until="load")

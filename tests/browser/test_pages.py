@@ -4,71 +4,16 @@
 """
 
 import json
-import os
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pyotp
 import pytest
-from playwright.async_api import Page
 
+from tests.browser.looker import CALLBACK, LOOKS, Looker, add_client, authorization_url
 from tests.conftest import Serve
-from tests.support.chromium import Chromium, violations
-from tests.support.process import ServerProcess
+from tests.support.chromium import Chromium
 from tests.support.server import PASSWORD
 
 pytestmark = pytest.mark.browser
-LOOKS: dict[str, dict[str, Any]] = {
-    "desktop": {"viewport": {"width": 1200, "height": 860}},
-    "dark": {"viewport": {"width": 1200, "height": 860}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 320, "height": 700}},
-}
-CALLBACK = "http://localhost:9/cb"
-CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-
-
-class Looker:
-    """Looks at one page after the other."""
-
-    def __init__(self, page: Page, look: str) -> None:
-        self.page = page
-        self.look = look
-        self.count = 0
-
-    async def see(self, name: str) -> None:
-        """Check the page that is shown now."""
-        self.count += 1
-        directory = os.environ.get("OSTIARY_SHOTS")
-        if directory:
-            path = Path(directory) / f"{self.count:02d}-{name}-{self.look}.png"
-            await self.page.screenshot(path=path, full_page=True)
-        assert await violations(self.page) == [], name
-        wide = await self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-        assert not wide, f"{name} is wider than the window"
-        assert await self.page.locator("h1").count() == 1, name
-
-
-def _url(client: dict[str, str], **more: str) -> str:
-    parameters = {
-        "response_type": "code",
-        "client_id": client["client_id"],
-        "redirect_uri": CALLBACK,
-        "scope": "openid profile email offline_access",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        **more,
-    }
-    return "/authorize?" + urlencode(parameters)
-
-
-def _client(server: ServerProcess, profile: str) -> dict[str, str]:
-    uri = CALLBACK if profile == "web" else "http://127.0.0.1/cb"
-    made = server.run(
-        "client", "create", "--profile", profile, "--name", "Corner Shop", "--redirect-uri", uri, "--json"
-    )
-    client: dict[str, str] = json.loads(made.stdout)
-    return client
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -76,7 +21,7 @@ async def test_every_page_is_fit_to_be_seen(  # noqa: PLR0915  one walk through 
     serve: Serve, chromium: Chromium, look: str
 ) -> None:
     server = serve()
-    web, native = _client(server, "web"), _client(server, "native")
+    web, native = add_client(server, "web"), add_client(server, "native")
     link = json.loads(server.run("user", "create", "ada@example.com", "--name", "Ada Ample", "--json").stdout)
     page = await chromium.new_page(**LOOKS[look])
     looker = Looker(page, look)
@@ -91,7 +36,7 @@ async def test_every_page_is_fit_to_be_seen(  # noqa: PLR0915  one walk through 
     await looker.see("set-password-error")
     await page.fill("#password", PASSWORD)
     await page.click("button.primary")
-    await page.goto(site + _url(web))
+    await page.goto(site + authorization_url(web))
     await looker.see("sign-in")
     await page.fill("#email", "ada@example.com")
     await page.fill("#password", "wrong")
@@ -117,10 +62,10 @@ async def test_every_page_is_fit_to_be_seen(  # noqa: PLR0915  one walk through 
     recovery_code = await page.locator(".recovery-code").first.inner_text()
     await page.click("a.button.primary")
     await looker.see("consent")
-    native_url = _url(native, redirect_uri="http://127.0.0.1:9/cb")
+    native_url = authorization_url(native, redirect_uri="http://127.0.0.1:9/cb")
     await page.goto(site + native_url)
     await looker.see("consent-native")
-    await page.goto(site + _url(web, prompt="select_account"))
+    await page.goto(site + authorization_url(web, prompt="select_account"))
     await looker.see("select-account")
     await page.goto(site + "/account")
     await looker.see("account")
@@ -149,10 +94,10 @@ async def test_every_page_is_fit_to_be_seen(  # noqa: PLR0915  one walk through 
 
 async def test_form_post_submits_itself_and_works_without_javascript(serve: Serve, chromium: Chromium) -> None:
     server = serve()
-    web = _client(server, "web")
+    web = add_client(server, "web")
     server.run("user", "create", "ada@example.com", "--name", "Ada", "--password-stdin", stdin=PASSWORD + "\n")
     page = await chromium.new_page(java_script_enabled=False)
-    await page.goto(server.issuer + _url(web, response_mode="form_post", state='a "b" <c>'))
+    await page.goto(server.issuer + authorization_url(web, response_mode="form_post", state='a "b" <c>'))
     await page.fill("#email", "ada@example.com")
     await page.fill("#password", PASSWORD)
     await page.click("button.primary")
@@ -162,7 +107,7 @@ async def test_form_post_submits_itself_and_works_without_javascript(serve: Serv
     assert await page.get_by_role("button", name="Continue").is_visible()
     scripted = await chromium.new_page(storage_state=await page.context.storage_state())
     async with scripted.expect_request(CALLBACK) as request:
-        await scripted.goto(server.issuer + _url(web, response_mode="form_post"), wait_until="commit")
+        await scripted.goto(server.issuer + authorization_url(web, response_mode="form_post"), wait_until="commit")
     sent = await request.value
     assert sent.method == "POST"
     assert "code=oac_" in (sent.post_data or "")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.test_pages import LOOKS, Looker
+from tests.browser.looker import LOOKS, Looker
 from tests.conftest import Serve
 from tests.support.asking import GRANT, PLAIN, SCOPE
 from tests.support.chromium import Chromium

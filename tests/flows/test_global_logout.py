@@ -35,12 +35,6 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
 async def applications(server: RunningServer, receiver: Receiver) -> list[RelyingParty]:
     """Two applications that want to hear of every end."""
     return [await _application(server, receiver, client_id) for client_id in CLIENTS]

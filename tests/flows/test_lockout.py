@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select
 
 from server.accounts import lifecycle, recovery_codes, sign_in, throttling
 from server.accounts.throttling import Throttled
-from server.accounts.user import User, find_by_email
 from server.events.context import CLI, Context
 from server.events.names import Event
 from server.storage import audit, schema, users
+from tests.support.account import account_of, alice_of
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import PASSWORD, RunningServer
@@ -27,12 +27,6 @@ IMPORTED = {
     "PBKDF2": f"$pbkdf2-sha256$i=1000$c2FsdCBvZiB0aGUgb2xkIHN5c3RlbQ${base64.b64encode(PBKDF2).decode()}",
     "SHA-256": "sha256$" + hashlib.sha256(PASSWORD.encode()).hexdigest(),
 }
-
-
-async def account(server: RunningServer, email: str = "alice@example.com") -> User:
-    found = await server.run(lambda db: find_by_email(db, email))
-    assert found is not None
-    return found
 
 
 async def guess(server: RunningServer, rp: RelyingParty, email: str, times: int) -> list[tuple[Any, ...]]:
@@ -77,7 +71,7 @@ async def test_guesses_at_any_account_and_at_none_are_answered_alike_until_locke
     """OWASP ASVS 5.0 section 6.3.8."""
     for email in ("alice@example.com", "carol@example.com", "david@example.com"):
         await server.add_person(email)
-    carol, david = await account(server, "carol@example.com"), await account(server, "david@example.com")
+    carol, david = await account_of(server, "carol@example.com"), await account_of(server, "david@example.com")
     now = server.clock.now()
 
     def change(db: Connection) -> None:
@@ -135,7 +129,7 @@ async def test_codes_of_every_kind_share_a_counter_that_the_right_password_does_
     assert thief.response.status_code == 429
     thief = await try_codes(server, rp, [alice.recovery_codes[0]])
     assert thief.response.status_code == 429
-    user = await account(server)
+    user = await alice_of(server)
     assert await server.run(lambda db: recovery_codes.left(db, user.id)) == len(alice.recovery_codes)
     alice.http.cookies.delete("__Host-ostiary_session")
     await alice.visit(rp.url())
@@ -151,7 +145,7 @@ async def test_an_administrator_unlocks_password_and_codes(server: RunningServer
     await alice.http.aclose()
     await try_codes(server, rp, ["0000000"] * 5)
     await guess(server, rp, "alice@example.com", 5)
-    user = await account(server)
+    user = await alice_of(server)
     async with Person(server) as elsewhere:
         await elsewhere.visit(rp.url())
         await elsewhere.sign_in()
@@ -192,13 +186,13 @@ async def test_an_imported_person_signs_in_with_the_old_password_and_gets_a_new_
     await server.run(lambda db: users.update_fields(db, alice.id, {"password_hash": IMPORTED[kind]}, now=1))
     ((status, *_),) = await guess(server, rp, "alice@example.com", 1)
     assert status == 400
-    assert (await account(server)).password_hash == IMPORTED[kind]
+    assert (await alice_of(server)).password_hash == IMPORTED[kind]
     for _ in range(2):
         async with Person(server) as person:
             await person.visit(rp.url())
             await person.sign_in()
             assert person.title == "Protect your account"
-        present = (await account(server)).password_hash
+        present = (await alice_of(server)).password_hash
         assert present is not None
         assert present.startswith("$argon2id$")
     statement = select(schema.password_history)

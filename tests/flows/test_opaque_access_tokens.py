@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from clients.metadata import InvalidClientMetadata, validate
 from clients.self_registration import operators_members, validate_own
 from server.observability.logging import redact
-from server.storage import purge, resources, schema
+from server.storage import purge, schema
 from server.storage.resources import Resource
 from tests.keys.material import key_pair, signer
 from tests.support.person import Person
@@ -169,8 +169,7 @@ async def test_the_account_api_takes_it(server: RunningServer, person: Person, r
 async def test_the_other_grants_give_it(server: RunningServer, person: Person, api: RelyingParty) -> None:
     """RFC 8628, RFC 8693 with an opaque subject token, RFC 7523 section 2.1."""
     known = Resource(API, scopes=("profile",), allow_exchange_from=("all",))
-    await server.run(lambda db: resources.put(db, known, now=server.clock.now()))
-    server.services.resources = {API: known}
+    await server.add_resources(known)
     secret = await server.add_client(
         "all",
         grant_types=[DEVICE, EXCHANGE, JWT_BEARER, "authorization_code"],

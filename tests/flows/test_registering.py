@@ -1,4 +1,4 @@
-"""Registration: verification of the address, what an answer may tell, and invitations."""
+"""Registration: verification of the address, and what an answer may tell."""
 
 import asyncio
 import re
@@ -8,49 +8,22 @@ import time
 import pytest
 from sqlalchemy import Connection
 
-from server.accounts import invitations, registration
-from server.accounts.user import User, find_by_email
+from server.accounts import registration
+from server.accounts.user import find_by_email
 from server.events.context import CLI
-from server.settings import EmailVerification, Mfa, Registration
-from server.storage import audit
+from server.settings import EmailVerification
+from tests.support.account import account_of, event_names
 from tests.support.mailbox import Mailbox
+from tests.support.newcomer import BOB, register
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import PASSWORD, RunningServer
 
-BOB = "Bob@Example.org"
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 required = pytest.mark.parametrize(
     "overrides", [{"email_verification": EmailVerification.REQUIRED}], indirect=True, ids=["required"]
 )
 off = pytest.mark.parametrize("overrides", [{"email_verification": EmailVerification.OFF}], indirect=True, ids=["off"])
-invite_only = pytest.mark.parametrize(
-    "overrides", [{"registration": Registration.INVITE, "mfa": Mfa.OFF}], indirect=True, ids=["invite"]
-)
-
-
-async def register(browser: Person, email: str = BOB, name: str = "Bob Builder") -> Person:
-    assert browser.title == "Create an account", browser.text
-    return await browser.submit(None, None, name=name, email=email, password=PASSWORD)
-
-
-async def stored(server: RunningServer, email: str = BOB) -> User:
-    user = await server.run(lambda db: find_by_email(db, email))
-    assert user is not None
-    return user
-
-
-async def invite(server: RunningServer, email: str | None = None, *roles: str) -> str:
-    new = await server.run(
-        lambda db: invitations.create(
-            db, email=email, roles=roles, settings=server.settings, context=CLI, now=server.clock.now()
-        )
-    )
-    return new.link
-
-
-async def events(server: RunningServer) -> list[str]:
-    return [row["event"] for row in await server.run(lambda db: audit.list_rows(db, limit=100))]
 
 
 async def test_whoever_registers_is_signed_in_and_verifies_the_address_later(
@@ -63,15 +36,15 @@ async def test_whoever_registers_is_signed_in_and_verifies_the_address_later(
         await bob.postpone()
         await bob.consent()
         assert "code" in bob.answer()
-        user = await stored(server)
+        user = await account_of(server, BOB)
         assert (user.email, user.email_verified, user.roles, user.language) == (BOB, False, ("user",), "en")
         letter = await Mailbox(server).letter(to=BOB)
         assert letter.link.startswith(f"{server.issuer}/account/verify-email?token=ove_")
         await bob.visit(letter.link)
         await bob.submit()
         assert bob.title == "Your e-mail address is verified"
-        assert (await stored(server)).email_verified
-    found = await events(server)
+        assert (await account_of(server, BOB)).email_verified
+    found = await event_names(server)
     for event in ("user.created", "email_verification.sent", "email.verified"):
         assert found.count(event) == 1, event
 
@@ -99,7 +72,7 @@ async def test_the_link_signs_in_the_browser_that_registered_and_goes_on_where_i
         for _ in range(2):
             await bob.visit(letter.link)
             assert bob.title == "Verify your e-mail address"
-        assert not (await stored(server)).email_verified
+        assert not (await account_of(server, BOB)).email_verified
         await bob.submit()
         await bob.postpone()
         await bob.consent()
@@ -231,8 +204,8 @@ async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(
         ("alice@example.com", "You already have an account"),
         ("bobby@example.com", "Confirm your e-mail address"),
     ]
-    assert (await stored(server, "alice@example.com")).name == "Alice Ample"
-    found = await events(server)
+    assert (await account_of(server, "alice@example.com")).name == "Alice Ample"
+    found = await event_names(server)
     assert found.count("registration.refused") == 2
     assert found.count("user.created") == 2
 
@@ -297,7 +270,7 @@ async def test_two_registrations_of_one_address_at_once_make_one_account(server:
         await asyncio.gather(first.visit("/account/register"), second.visit("/account/register"))
         await asyncio.gather(register(first, name="First"), register(second, name="Second"))
         assert (first.title, second.title) == ("Check your mail", "Check your mail")
-    assert (await events(server)).count("user.created") == 1
+    assert (await event_names(server)).count("user.created") == 1
 
 
 @once
@@ -357,90 +330,3 @@ async def test_a_link_does_not_skip_the_second_factor(server: RunningServer) -> 
         assert "Sign in to go on." in bob.text
         await bob.visit("/account")
         assert bob.title == "Sign in"
-
-
-@invite_only
-async def test_an_invitation_makes_one_account_with_its_roles(server: RunningServer) -> None:
-    link = await invite(server, None, "editor")
-    async with Person(server) as bob, Person(server) as carol:
-        await bob.visit("/account/register")
-        assert bob.response.status_code == 403
-        await asyncio.gather(bob.visit(link), carol.visit(link))
-        await asyncio.gather(register(bob), register(carol, "carol@example.org"))
-        assert sorted([bob.response.request.url.path == "/account", carol.response.request.url.path == "/account"]) == [
-            False,
-            True,
-        ]
-        loser = bob if bob.response.request.url.path != "/account" else carol
-        assert loser.title == "This invitation is no longer valid"
-        await loser.visit(link)
-        assert loser.response.status_code == 400
-    found = await events(server)
-    assert [found.count(event) for event in ("user.created", "invitation.accepted", "invitation.created")] == [1, 1, 1]
-    user = await server.run(lambda db: find_by_email(db, BOB) or find_by_email(db, "carol@example.org"))
-    assert user is not None
-    assert user.roles == ("editor", "user")
-
-
-@once
-@pytest.mark.parametrize(
-    "overrides",
-    [{"registration": Registration.INVITE, "email_verification": EmailVerification.REQUIRED, "mfa": Mfa.OFF}],
-    indirect=True,
-)
-async def test_an_invitation_for_an_address_verifies_it_and_serves_no_other(server: RunningServer) -> None:
-    link = await invite(server, BOB)
-    async with Person(server) as bob:
-        await bob.visit(link)
-        assert BOB in bob.text
-        await register(bob, "mallory@example.org")
-        assert bob.response.request.url.path == "/account"
-    assert (await stored(server)).email_verified
-    assert await server.run(lambda db: find_by_email(db, "mallory@example.org")) is None
-    assert await Mailbox(server).letters() == []
-
-
-@once
-@invite_only
-async def test_a_failed_registration_leaves_the_invitation_open(server: RunningServer) -> None:
-    await server.add_person()
-    link = await invite(server)
-    async with Person(server) as bob:
-        await bob.visit(link)
-        await register(bob, "alice@example.com")
-        assert "already" in bob.text
-        await register(bob)
-        assert bob.response.request.url.path == "/account"
-
-
-@once
-@invite_only
-async def test_an_invitation_ends_and_can_be_taken_back(server: RunningServer) -> None:
-    old, revoked = await invite(server), await invite(server)
-
-    def take_back(db: Connection) -> bool:
-        found = [i for i in invitations.list_open(db, server.clock.now()) if i.digest == _digest(revoked)]
-        return invitations.revoke(db, found[0].id, context=CLI, now=server.clock.now())
-
-    assert await server.run(take_back)
-    assert not await server.run(lambda db: invitations.revoke(db, "inv_%", context=CLI, now=0))
-    async with Person(server) as bob:
-        await bob.visit(revoked)
-        assert bob.title == "This invitation is no longer valid"
-        server.clock.advance(server.settings.invitation_seconds)
-        await bob.visit(old)
-        assert bob.title == "This invitation is no longer valid"
-
-
-def _digest(link: str) -> str:
-    return invitations.digest_of(link.partition("invitation=")[2])
-
-
-@once
-@pytest.mark.parametrize("overrides", [{"registration": Registration.CLOSED}], indirect=True)
-async def test_where_registration_is_closed_an_invitation_opens_nothing(server: RunningServer) -> None:
-    link = await invite(server)
-    async with Person(server) as bob:
-        await bob.visit(link)
-        assert bob.response.status_code in (400, 403)
-        assert bob.title != "Create an account"

@@ -21,7 +21,7 @@ from mcp_types import TextContent
 from pydantic import AnyUrl
 
 from clients.profiles import apply
-from server.storage import resources, scopes
+from server.storage import scopes
 from server.storage.resources import Resource
 from tests.conftest import Serve
 from tests.interop.conftest import Visitor
@@ -159,8 +159,7 @@ async def _add_resource(server: ListeningServer, url: str) -> None:
     now = server.clock.now()
     known = Resource(url, "Notes", (SCOPE,))
     await server.run(lambda db: scopes.add_missing(db, [SCOPE], now=now))
-    await server.run(lambda db: resources.put(db, known, now=now))
-    server.services.resources = {**server.services.resources, url: known}
+    await server.add_resources(known)
 
 
 async def test_the_mcp_server_says_where_its_tokens_come_from(listening: ListeningServer, mcp_server: str) -> None:
@@ -239,11 +238,11 @@ async def test_an_mcp_server_takes_no_token_that_is_for_another(listening: Liste
     """RFC 8707 section 2, RFC 9068 section 4."""
     other = "http://localhost:9/mcp"
     await _add_resource(listening, other)
-    auth = ("robot", await listening.add_service("robot", scope=SCOPE))
+    auth = ("robot", await listening.add_service("robot", scope=f"{SCOPE} read:elsewhere"))
     statuses = {}
     async with httpx.AsyncClient() as http:
-        for resource in (mcp_server, other, listening.issuer):
-            form = {"grant_type": "client_credentials", "scope": SCOPE, "resource": resource}
+        for resource, scope in ((mcp_server, SCOPE), (other, SCOPE), (listening.issuer, "read:elsewhere")):
+            form = {"grant_type": "client_credentials", "scope": scope, "resource": resource}
             token = (await http.post(f"{listening.issuer}/token", data=form, auth=auth)).json()["access_token"]
             headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
             statuses[resource] = (await http.post(mcp_server, json=INITIALIZE, headers=headers)).status_code

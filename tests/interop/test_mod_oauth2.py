@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import httpx
@@ -10,7 +9,6 @@ import pytest
 from cryptography.x509 import DNSName
 
 from clients.authentication import SELF_SIGNED_TLS_METHOD
-from server.storage import resources
 from server.storage.resources import Resource
 from tests.interop.apache import Apache, apache_folder
 from tests.support.certificates import ShownCertificate, make
@@ -21,6 +19,8 @@ from tests.support.relying_party import RelyingParty
 
 pytestmark = pytest.mark.interop
 SCOPE = "read:things"
+ELSEWHERE = "read:elsewhere"
+"""What means something at Ostiary's own resources alone."""
 API, OTHER = "https://api.example.com", "https://other.example.com"
 ACCESS_TOKEN_SECONDS = 10
 CERTIFICATE_HEADER = "X-Client-Certificate"
@@ -92,17 +92,13 @@ def overrides() -> dict[str, Any]:
 @pytest.fixture
 async def api(listening: ListeningServer) -> AsyncIterator[Api]:
     """Apache, and a service that may use what it guards."""
-    now = listening.clock.now()
-    known = {uri: Resource(uri, scopes=(SCOPE,), served_by=("api",)) for uri in (API, OTHER)}
-    for resource in known.values():
-        await listening.run(partial(resources.put, resource=resource, now=now))
-    listening.services.resources = known
+    await listening.add_resources(*(Resource(uri, scopes=(SCOPE,), served_by=("api",)) for uri in (API, OTHER)))
     secret = await listening.add_service("api", may_introspect=True)
-    service = RelyingParty(listening, "service", await listening.add_service())
+    service = RelyingParty(listening, "service", await listening.add_service(scope=f"{SCOPE} {ELSEWHERE}"))
     port = free_port()
     with apache_folder() as folder:
         apache = Apache(folder, *PLACES)
-        (folder / "server.pem").write_bytes(make(now, "CN=localhost", DNSName("localhost")).pem)
+        (folder / "server.pem").write_bytes(make(listening.clock.now(), "CN=localhost", DNSName("localhost")).pem)
         values = {"issuer": listening.issuer, "secret": secret}
         locations = [
             LOCATION.format(
@@ -128,7 +124,7 @@ async def test_mod_oauth2_lets_good_tokens_in_and_no_others(api: Api, place: str
     forged = f"{header}.{payload}.{signature[:-8]}AAAAAAAA"
     assert (await api.get(place, forged)).status_code == 401
     assert (await api.get(place, await api.token(resource=OTHER))).status_code == 401
-    assert (await api.get(place, await api.token(resource=api.issuer.issuer))).status_code == 401
+    assert (await api.get(place, await api.token(resource=api.issuer.issuer, scope=ELSEWHERE))).status_code == 401
     api.issuer.clock.advance(-ACCESS_TOKEN_SECONDS - 5)
     expired = await api.token()
     api.issuer.clock.advance(ACCESS_TOKEN_SECONDS + 5)

@@ -6,15 +6,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from cryptography.x509 import DNSName
-from sqlalchemy import Connection
 
-from server.endpoints.registration import INITIAL_KIND
-from server.storage import client_registrations, resources
 from server.storage.resources import Resource
 from server.tokens import opaque
 from tests.interop.npm import BEHIND_PROXY, CALLBACK, SCOPE, Library, key_for
 from tests.support import certificates
 from tests.support.receiver import Receiver
+from tests.support.self_registration import initial_token
 
 pytestmark = pytest.mark.interop
 API_SCOPE = "read:things"
@@ -103,17 +101,10 @@ async def test_introspection_answered_as_a_jwt(library: Library, alg: str | None
 
 async def test_token_exchange(library: Library) -> None:
     """RFC 8693."""
-    known = (
+    await library.server.add_resources(
         Resource(ORDERS, scopes=("orders:read", "stock:read"), served_by=("orders",)),
         Resource(STOCK, scopes=("stock:read",), allow_exchange_from=("orders",)),
     )
-
-    def work(db: Connection) -> None:
-        for resource in known:
-            resources.put(db, resource, now=library.server.clock.now())
-
-    await library.server.run(work)
-    library.server.services.resources = {resource.uri: resource for resource in known}
     scope = "openid orders:read stock:read"
     client = await library.register("orders", scope=scope, grant_types=["authorization_code", TOKEN_EXCHANGE])
     result = await library.run("exchange", client, scope=scope, source=ORDERS, target=STOCK)
@@ -200,11 +191,7 @@ async def test_asking_a_person_elsewhere_and_being_pinged(library: Library) -> N
 @pytest.mark.parametrize("overrides", [{"client_registration": "token"}], indirect=True)
 async def test_dynamic_client_registration(library: Library) -> None:
     """RFC 7591, with an initial access token; the registered client signs a person in."""
-    token, now = opaque.mint("oia_"), library.server.clock.now()
-    digest = opaque.digest(INITIAL_KIND, token)
-    await library.server.run(
-        lambda db: client_registrations.add_token(db, digest, uses=1, is_trusted=False, now=now, expires_at=now + 60)
-    )
+    token = await initial_token(library.server)
     metadata = {
         "client_name": "Self",
         "redirect_uris": [CALLBACK],

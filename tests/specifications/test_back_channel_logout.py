@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,12 +25,6 @@ pytestmark = pytest.mark.parametrize(
 )
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 HOME = "https://client.example/bye"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from server.accounts import registration
 from server.events.context import CLI
-from tests.specifications.test_openid_connect_core import FULL_PROFILE
+from tests.support.full_profile import FULL_PROFILE
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer

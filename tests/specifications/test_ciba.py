@@ -33,12 +33,6 @@ from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
 
 
-@pytest.fixture
-async def bank(server: RunningServer) -> RelyingParty:
-    """A confidential client that asks people elsewhere."""
-    return await client(server)
-
-
 async def test_a_person_is_asked_elsewhere_and_approves(person: Person, bank: RelyingParty) -> None:
     """Sections 7.1, 7.3, 10.1 and 10.1.1."""
     server = bank.server

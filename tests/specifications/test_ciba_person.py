@@ -11,7 +11,7 @@ from server.accounts.user import User
 from server.events.context import CLI
 from server.events.names import Event
 from server.protocol import backchannel_prompts
-from server.storage import authorization_detail_types, resources, users
+from server.storage import authorization_detail_types, users
 from server.storage.authorization_detail_types import DetailType
 from server.storage.resources import Resource
 from tests.support.account import alice_of, enter, events
@@ -30,12 +30,6 @@ from tests.support.mailbox import Mailbox
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
-
-
-@pytest.fixture
-async def bank(server: RunningServer) -> RelyingParty:
-    """A confidential client that asks people elsewhere."""
-    return await client(server)
 
 
 async def _sign_out(person: Person) -> None:
@@ -316,8 +310,8 @@ async def test_what_is_asked_in_detail_is_shown_in_words(person: Person, bank: R
     payment = DetailType("payment", "A payment", schema)
     shop = Resource("https://api.example/", "The shop's API")
     await server.run(lambda db: authorization_detail_types.put(db, payment, now=now))
-    await server.run(lambda db: resources.put(db, shop, now=now))
-    server.services.detail_types, server.services.resources = {"payment": payment}, {shop.uri: shop}
+    server.services.detail_types = {"payment": payment}
+    await server.add_resources(shop)
     await server.change_client("bank", authorization_details_types=["payment"])
     details = [{"type": "payment", "amount": "12.50 EUR"}]
     answer = await begin(bank, authorization_details=json.dumps(details), resource=shop.uri)

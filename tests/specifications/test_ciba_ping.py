@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import Connection
@@ -23,12 +22,6 @@ from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.parametrize("overrides", [{"fetch_private_addresses": True}], indirect=True)
 TOKEN = "8d67dc78-7faa-4d41-aabd-67707b374255"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The keys that others encrypt to: RFC 7517 section 4.2, OpenID Connect Core section 10.2.1."""
 
-from typing import Any
-
 import pytest
 
 from keys.generation import generate
@@ -13,22 +11,11 @@ from server.tokens import key_rotation
 from tests.support.confidant import ALGORITHMS
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
-from tests.support.secret_request import JWKS, accepted, encrypted_with, published, refused, signed
+from tests.support.secret_request import accepted, encrypted_with, published, refused, signed
 from tests.support.server import RunningServer
 
+OVERRIDES = {"encryption_algorithms": ("ECDH-ES",)}  # one that is quickly made
 ALL = pytest.mark.parametrize("overrides", [{"encryption_algorithms": ALGORITHMS}], indirect=True)
-
-
-@pytest.fixture
-def overrides(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A server with a key for encryption, one that is quickly made."""
-    return dict(getattr(request, "param", {"encryption_algorithms": ("ECDH-ES",)}))
-
-
-@pytest.fixture
-async def jar(server: RunningServer) -> RelyingParty:
-    """A client that signs its requests."""
-    return RelyingParty(server, "jar", await server.add_client("jar", jwks=JWKS))
 
 
 @ALL

@@ -10,11 +10,11 @@ import pytest
 from cryptography.x509 import DNSName
 
 from clients.metadata import InvalidClientMetadata, validate
-from tests.specifications.test_rfc8705_mutual_tls import ON, PROXY, headers_of
 from tests.support.certificates import ShownCertificate, make
 from tests.support.high_security import JWKS, HighSecurityClient
 from tests.support.person import Person
 from tests.support.server import RunningServer
+from tests.support.tls_proxy import ON, PROXY, headers_of
 
 METADATA: dict[str, Any] = {
     "security_profile": "fapi1-advanced",

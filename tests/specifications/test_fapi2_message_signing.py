@@ -1,7 +1,5 @@
 """FAPI 2.0 Message Signing (final): signed requests and signed answers of clients with the profile `fapi2`."""
 
-from typing import Any
-
 import pytest
 
 from tests.keys.material import segment
@@ -11,12 +9,7 @@ from tests.support.server import RunningServer
 
 ALGORITHMS = ("PS256", "ES256", "EdDSA")
 HOUR = 3600
-
-
-@pytest.fixture
-def overrides(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Settings of a server that has a strong algorithm, and what a test wants beside it."""
-    return {"signing_algorithms": ("ES256",), **getattr(request, "param", {})}
+OVERRIDES = {"signing_algorithms": ("ES256",)}
 
 
 @pytest.fixture

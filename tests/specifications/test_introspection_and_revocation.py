@@ -2,7 +2,7 @@
 
 from server.accounts import lifecycle, user
 from server.events.context import CLI
-from server.storage import clients, resources, users
+from server.storage import clients, users
 from server.storage.resources import Resource
 from tests.support.account import alice_of
 from tests.support.person import Person
@@ -142,10 +142,7 @@ async def test_a_disabled_person_or_client_has_no_live_tokens(
 async def test_who_serves_a_resource_may_introspect_the_tokens_for_it_and_no_others(server: RunningServer) -> None:
     """RFC 7662 section 4 with RFC 8707: the resource's registration names the client that runs it."""
     orders, stock = Resource("https://orders.example/", served_by=("orders",)), Resource("https://stock.example/")
-    now = server.clock.now()
-    await server.run(lambda db: resources.put(db, orders, now=now))
-    await server.run(lambda db: resources.put(db, stock, now=now))
-    server.services.resources = {resource.uri: resource for resource in (orders, stock)}
+    await server.add_resources(orders, stock)
     secret = await server.add_service("robot", resources=[orders.uri, stock.uri])
     robot = RelyingParty(server, "robot", secret)
     api = RelyingParty(server, "orders", await server.add_service("orders"))

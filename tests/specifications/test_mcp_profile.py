@@ -7,7 +7,6 @@ import pytest
 
 from clients.metadata import InvalidClientMetadata, validate
 from clients.profiles import apply
-from server.storage import resources
 from server.storage.resources import Resource
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
@@ -21,14 +20,7 @@ GIVEN = {"redirect_uris": [CALLBACK, "https://client.example/cb"]}
 @pytest.fixture
 async def agent(server: RunningServer) -> RelyingParty:
     """A client on a person's machine, and two servers with tools that it could ask for."""
-    known, now = (Resource(TOOLS), Resource(OTHER)), server.clock.now()
-
-    def work(db: Any) -> None:
-        for resource in known:
-            resources.put(db, resource, now=now)
-
-    await server.run(work)
-    server.services.resources = {resource.uri: resource for resource in known}
+    await server.add_resources(Resource(TOOLS), Resource(OTHER))
     await server.add_client("agent", **apply("mcp", GIVEN))
     return RelyingParty(server, "agent", redirect_uri="http://127.0.0.1:49152/callback", scope="openid profile")
 

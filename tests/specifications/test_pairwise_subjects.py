@@ -7,14 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Connection
 
 from clients.client import Client
 from clients.metadata import InvalidClientMetadata, validate
 from keys.sealing import Sealer, generate_root_key, parse_root_keys
 from server.accounts.user import User
 from server.cli.key_reseal import SEALED, reseal_all
-from server.storage import resources, sessions
+from server.storage import sessions
 from server.storage.database import Database
 from server.storage.resources import Resource
 from server.tokens import subjects
@@ -253,12 +252,7 @@ async def test_an_exchanged_token_names_the_person_as_its_own_client_knows_them(
 ) -> None:
     """RFC 8693: neither the first client's identifier nor the public one goes on, in `act` either."""
     known = Resource(API, scopes=("profile",), allow_exchange_from=("backend", "middle"), served_by=("backend",))
-
-    def work(db: Connection) -> None:
-        resources.put(db, known, now=server.clock.now())
-
-    await server.run(work)
-    server.services.resources = {API: known}
+    await server.add_resources(known)
     grants = ["authorization_code", EXCHANGE]
     backend = await _client(server, "backend", "backend.example", grant_types=grants)
     middle = await _client(server, "middle", "m.example", subject_type="public", grant_types=grants)

@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from server.storage import clients
+from tests.support.client_assertion import authenticate
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
@@ -278,14 +279,7 @@ class Signer:
         return jwt.encode({"alg": self.algorithm, **(header or {})}, merged, self.key, algorithms=[self.algorithm])
 
     async def send(self, assertion: str, **form: str) -> tuple[int, dict[str, Any]]:
-        values = {
-            "grant_type": "client_credentials",
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
-            **form,
-        }
-        async with self.server.http() as http:
-            response = await http.post("/token", data=values)
+        response = await authenticate(self.server, assertion, **form)
         return response.status_code, response.json()
 
 

@@ -1,25 +1,20 @@
 """RFC 7591 Dynamic Client Registration, OpenID Connect Dynamic Client Registration 1.0."""
 
-import asyncio
 import json
 from typing import Any
 
-import httpx
 import pytest
 
-from server.endpoints.registration import INITIAL_KIND
 from server.storage import client_registrations, clients, scopes
 from server.tokens import opaque
-from tests.conftest import Serve
 from tests.keys.material import key_pair
 from tests.support.person import Person
 from tests.support.receiver import Receiver
 from tests.support.relying_party import RelyingParty
+from tests.support.self_registration import WEB, initial_token, register
 from tests.support.server import RunningServer
 
 OPEN = pytest.mark.parametrize("overrides", [{"client_registration": "open"}], indirect=True)
-TOKEN = pytest.mark.parametrize("overrides", [{"client_registration": "token"}], indirect=True)
-WEB = {"client_name": "Web Shop", "redirect_uris": ["https://client.example/cb"]}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"redirect_uris": []}, "invalid_redirect_uri"),
     ({"redirect_uris": None}, "invalid_redirect_uri"),
@@ -62,28 +57,11 @@ NO_JSON: list[tuple[bytes, str]] = [
 ]
 
 
-async def _register(server: RunningServer, metadata: Any, token: str | None = None, **options: Any) -> httpx.Response:
-    headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    async with server.http(**options) as http:
-        return await http.post("/register", json=metadata, headers=headers)
-
-
-async def _token(server: RunningServer, *, uses: int = 1, seconds: int = 60, is_trusted: bool = False) -> str:
-    token = opaque.mint("oia_")
-    digest, now = opaque.digest(INITIAL_KIND, token), server.clock.now()
-    await server.run(
-        lambda db: client_registrations.add_token(
-            db, digest, uses=uses, is_trusted=is_trusted, now=now, expires_at=now + seconds
-        )
-    )
-    return token
-
-
 async def test_without_the_setting_there_is_no_endpoint(server: RunningServer) -> None:
     async with server.http() as http:
         document = (await http.get("/.well-known/openid-configuration")).json()
     assert "registration_endpoint" not in document
-    assert (await _register(server, WEB)).status_code == 404
+    assert (await register(server, WEB)).status_code == 404
 
 
 @OPEN
@@ -92,7 +70,7 @@ async def test_a_registration_returns_all_metadata_and_the_secrets(server: Runni
     async with server.http() as http:
         document = (await http.get("/.well-known/openid-configuration")).json()
     assert document["registration_endpoint"] == server.issuer + "/register"
-    response = await _register(server, {**WEB, "contacts": ["a@client.example"], "client_name#de": "Laden"})
+    response = await register(server, {**WEB, "contacts": ["a@client.example"], "client_name#de": "Laden"})
     body = response.json()
     assert response.status_code == 201
     assert response.headers["cache-control"] == "no-store"
@@ -111,7 +89,7 @@ async def test_a_registration_returns_all_metadata_and_the_secrets(server: Runni
 
 @OPEN
 async def test_secrets_are_stored_as_digests_only(server: RunningServer) -> None:
-    body = (await _register(server, WEB)).json()
+    body = (await register(server, WEB)).json()
     client = await server.run(lambda db: clients.find_client(db, body["client_id"]))
     assert client is not None
     stored = json.dumps([dict(client.metadata), [secret.digest for secret in client.secrets]])
@@ -123,7 +101,7 @@ async def test_secrets_are_stored_as_digests_only(server: RunningServer) -> None
 
 @OPEN
 async def test_a_registered_client_works_at_once(server: RunningServer, person: Person) -> None:
-    body = (await _register(server, {**WEB, "grant_types": ["authorization_code", "refresh_token"]})).json()
+    body = (await register(server, {**WEB, "grant_types": ["authorization_code", "refresh_token"]})).json()
     rp = RelyingParty(server, client_id=body["client_id"], client_secret=body["client_secret"])
     tokens = await rp.sign_in(person)
     assert (await rp.userinfo(tokens["access_token"])).status_code == 200
@@ -133,7 +111,7 @@ async def test_a_registered_client_works_at_once(server: RunningServer, person: 
 @OPEN
 async def test_people_are_always_asked_and_told_that_nobody_vouches(server: RunningServer, person: Person) -> None:
     """Section 5: a client that registered itself may say that it is anybody."""
-    body = (await _register(server, {**WEB, "skip_consent": True})).json()
+    body = (await register(server, {**WEB, "skip_consent": True})).json()
     rp = RelyingParty(server, client_id=body["client_id"], client_secret=body["client_secret"])
     await rp.sign_in(person)
     await person.visit(rp.url())
@@ -143,32 +121,6 @@ async def test_people_are_always_asked_and_told_that_nobody_vouches(server: Runn
     assert person.answer()["error"] == "consent_required"
 
 
-@TOKEN
-async def test_a_trusted_token_registers_a_client_that_is_asked_for_once(server: RunningServer, person: Person) -> None:
-    body = (await _register(server, WEB, await _token(server, is_trusted=True))).json()
-    rp = RelyingParty(server, client_id=body["client_id"], client_secret=body["client_secret"])
-    await person.visit(rp.url())
-    await person.sign_in()
-    await person.postpone()
-    assert "Nobody here has verified" not in person.text
-    await person.consent()
-    await person.visit(rp.url(prompt="none"))
-    assert "code" in person.answer()
-
-
-@TOKEN
-async def test_a_client_of_a_trusted_token_is_trusted_as_what_it_was(server: RunningServer) -> None:
-    """RFC 7592 section 5: the operator's word was for what it registered."""
-    body = (await _register(server, WEB, await _token(server, is_trusted=True))).json()
-    headers = {"authorization": f"Bearer {body['registration_access_token']}"}
-    async with server.http(headers=headers) as http:
-        update = {**WEB, "client_id": body["client_id"], "client_name": "Your Bank"}
-        assert (await http.put(body["registration_client_uri"], json=update)).status_code == 200
-    client = await server.services.registry.find(body["client_id"])
-    assert client is not None
-    assert client.is_unverified
-
-
 @pytest.mark.parametrize(
     "overrides", [{"client_registration": "token"}, {"client_registration": "open"}], indirect=True
 )
@@ -176,9 +128,11 @@ async def test_nobody_registers_for_the_account_api(server: RunningServer, overr
     """Section 3.2.1: left out, and the answer tells; with it a client could change somebody's password."""
     await server.run(lambda db: scopes.add_missing(db, ["account"], now=server.clock.now()))
     server.services.scopes = {"account": ""}
-    token = await _token(server, is_trusted=True, uses=2) if overrides["client_registration"] == "token" else None
-    named = (await _register(server, {**WEB, "scope": "openid account roles"}, token)).json()
-    unnamed = (await _register(server, WEB, token)).json()
+    token = (
+        await initial_token(server, is_trusted=True, uses=2) if overrides["client_registration"] == "token" else None
+    )
+    named = (await register(server, {**WEB, "scope": "openid account roles"}, token)).json()
+    unnamed = (await register(server, WEB, token)).json()
     assert named["scope"] == "openid roles"
     assert unnamed["scope"] == "openid profile email address phone offline_access"
     headers = {"authorization": f"Bearer {named['registration_access_token']}"}
@@ -197,7 +151,7 @@ async def test_nobody_registers_for_the_account_api(server: RunningServer, overr
 @OPEN
 async def test_a_request_that_names_no_scope_asks_for_little(server: RunningServer, person: Person) -> None:
     """RFC 6749 section 3.3: a default of the server, which for a client that nobody vouches for is small."""
-    body = (await _register(server, {**WEB, "scope": "openid profile email address phone roles org"})).json()
+    body = (await register(server, {**WEB, "scope": "openid profile email address phone roles org"})).json()
     rp = RelyingParty(server, client_id=body["client_id"], client_secret=body["client_secret"])
     assert (await rp.sign_in(person, scope=None))["scope"] == "profile email"
     await server.change_client(body["client_id"], unverified=False)
@@ -217,7 +171,7 @@ async def test_a_client_sets_no_policy_of_ours(server: RunningServer) -> None:
         "unverified": False,
         "something_unknown": "x",
     }
-    response = await _register(server, {**WEB, **policies})
+    response = await register(server, {**WEB, **policies})
     assert response.status_code == 201
     assert not policies.keys() & response.json().keys()
     client = await server.services.registry.find(response.json()["client_id"])
@@ -230,7 +184,7 @@ async def test_a_client_sets_no_policy_of_ours(server: RunningServer) -> None:
 async def test_what_cannot_be_registered_is_refused(server: RunningServer) -> None:
     """Section 3.2.2."""
     for number, (change, error) in enumerate(REFUSED):
-        response = await _register(server, {**WEB, **change}, address=f"192.0.2.{number}")
+        response = await register(server, {**WEB, **change}, address=f"192.0.2.{number}")
         assert response.status_code == 400, change
         assert response.json()["error"] == error, change
         assert response.json()["error_description"].isascii(), change
@@ -242,8 +196,8 @@ async def test_jwks_and_jwks_uri_exclude_each_other(server: RunningServer) -> No
     """Section 2."""
     metadata = {**WEB, "token_endpoint_auth_method": "private_key_jwt"}
     keys = {"keys": [dict(key_pair().public_jwk)]}
-    assert (await _register(server, {**metadata, "jwks": keys})).status_code == 201
-    both = await _register(server, {**metadata, "jwks": keys, "jwks_uri": "https://client.example/jwks"})
+    assert (await register(server, {**metadata, "jwks": keys})).status_code == 201
+    both = await register(server, {**metadata, "jwks": keys, "jwks_uri": "https://client.example/jwks"})
     assert both.json()["error"] == "invalid_client_metadata"
 
 
@@ -252,13 +206,13 @@ async def test_a_client_that_asks_for_all_response_types_gets_those_that_are_ser
     """Section 3.2.1: the server may replace a value, and tells."""
     grants = ["authorization_code", "implicit", "refresh_token"]
     wanted = {**WEB, "response_types": ["code", "id_token", "token id_token", "code id_token"], "grant_types": grants}
-    body = (await _register(server, wanted)).json()
+    body = (await register(server, wanted)).json()
     assert body["response_types"] == ["code"]
     assert body["grant_types"] == ["authorization_code", "refresh_token"]
     for types in (["id_token", "code id_token"], ["code", 5], "code id_token"):
-        refused = await _register(server, {**wanted, "response_types": types})
+        refused = await register(server, {**wanted, "response_types": types})
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")
-    contradiction = await _register(server, {**WEB, "response_types": ["code"], "grant_types": grants})
+    contradiction = await register(server, {**WEB, "response_types": ["code"], "grant_types": grants})
     assert contradiction.status_code == 400, "section 2.1: what is served stays as the client says it"
 
 
@@ -269,17 +223,17 @@ async def test_a_client_with_a_private_use_scheme_is_native_whatever_it_says(
 ) -> None:
     """Section 3.2.1: the server may replace a value, and tells. RFC 8252 sections 7.1 and 8.6 hold for it then."""
     redirect_uris = ["http://localhost:4242", "com.example.agent:/redirect"]
-    body = (await _register(server, {"redirect_uris": redirect_uris, **said})).json()
+    body = (await register(server, {"redirect_uris": redirect_uris, **said})).json()
     assert body["redirect_uris"] == redirect_uris
     assert body["application_type"] == "native"
-    vague = await _register(server, {"redirect_uris": ["agent:/redirect"], **said})
+    vague = await register(server, {"redirect_uris": ["agent:/redirect"], **said})
     assert (vague.status_code, vague.json()["error"]) == (400, "invalid_redirect_uri")
 
 
 @OPEN
 async def test_a_public_client_gets_no_secret(server: RunningServer) -> None:
     """Section 3.2.1: client_secret_expires_at comes with a secret only."""
-    body = (await _register(server, {**WEB, "token_endpoint_auth_method": "none"})).json()
+    body = (await register(server, {**WEB, "token_endpoint_auth_method": "none"})).json()
     assert not {"client_secret", "client_secret_expires_at"} & body.keys()
 
 
@@ -295,51 +249,18 @@ async def test_a_body_that_is_no_json_object_is_refused(server: RunningServer) -
 
 @OPEN
 async def test_a_huge_body_is_refused(server: RunningServer) -> None:
-    assert (await _register(server, {**WEB, "client_name": "a" * 70_000})).status_code == 413
+    assert (await register(server, {**WEB, "client_name": "a" * 70_000})).status_code == 413
 
 
 @OPEN
 async def test_registering_is_throttled_by_address(server: RunningServer) -> None:
     """Section 5: an open endpoint must not be a way to fill the database."""
-    statuses = [(await _register(server, WEB)).status_code for _ in range(25)]
+    statuses = [(await register(server, WEB)).status_code for _ in range(25)]
     assert statuses[:20] == [201] * 20
     assert statuses[-1] == 429
-    assert (await _register(server, WEB, address="198.51.100.7")).status_code == 201
+    assert (await register(server, WEB, address="198.51.100.7")).status_code == 201
     server.clock.advance(3600)
-    assert (await _register(server, WEB)).status_code == 201
-
-
-@TOKEN
-async def test_a_token_is_needed(server: RunningServer) -> None:
-    """Section 3: an invalid initial access token is answered as RFC 6750 says."""
-    missing = await _register(server, WEB)
-    assert missing.status_code == 401
-    assert missing.headers["www-authenticate"] == 'Bearer realm="ostiary"', "RFC 6750 section 3.1: no error code"
-    assert missing.json()["error_description"] == "An initial access token is needed"
-    wrong = await _register(server, WEB, "oia_wrong")
-    assert wrong.status_code == 401
-    assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
-
-
-@TOKEN
-async def test_a_token_registers_as_many_clients_as_it_says(server: RunningServer) -> None:
-    token = await _token(server, uses=3)
-    # A refused registration uses nothing up.
-    assert (await _register(server, {**WEB, "redirect_uris": []}, token)).status_code == 400
-    answers = await asyncio.gather(*(_register(server, WEB, token) for _ in range(6)))
-    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [401] * 3
-
-
-@TOKEN
-async def test_a_token_expires(server: RunningServer) -> None:
-    token = await _token(server, uses=3, seconds=60)
-    server.clock.advance(60)
-    assert (await _register(server, WEB, token)).status_code == 401
-
-
-@OPEN
-async def test_a_wrong_token_is_refused_also_where_none_is_needed(server: RunningServer) -> None:
-    assert (await _register(server, WEB, "oia_wrong")).status_code == 401
+    assert (await register(server, WEB)).status_code == 201
 
 
 @OPEN
@@ -354,35 +275,26 @@ async def test_scripts_of_any_origin_may_register(server: RunningServer) -> None
 async def test_what_the_server_goes_to_must_not_be_inside(server: RunningServer) -> None:
     """Section 5: a stranger's registration must not lead the server to what only it can reach."""
     for inside in ("https://10.0.0.1/logout", "https://[::1]/logout", "https://169.254.169.254/"):
-        answer = await _register(server, {**WEB, "backchannel_logout_uri": inside})
+        answer = await register(server, {**WEB, "backchannel_logout_uri": inside})
         assert answer.json()["error"] == "invalid_client_metadata"
         assert "OSTIARY_FETCH_PRIVATE_ADDRESSES" in answer.json()["error_description"], "what the operator may look up"
-    assert (await _register(server, {**WEB, "redirect_uris": ["http://127.0.0.1/cb"]})).status_code == 201
+    assert (await register(server, {**WEB, "redirect_uris": ["http://127.0.0.1/cb"]})).status_code == 201
 
 
 @OPEN
 async def test_the_password_grant_is_named_as_not_supported(server: RunningServer) -> None:
     """RFC 9700 section 2.4."""
     for grants in (["password"], ["authorization_code", "password"]):
-        answer = await _register(server, {**WEB, "grant_types": grants})
+        answer = await register(server, {**WEB, "grant_types": grants})
         assert answer.json()["error_description"] == "grant_types: password is not supported (RFC 9700 section 2.4)"
 
 
 @OPEN
 async def test_members_that_the_server_does_not_know_are_left_out(server: RunningServer) -> None:
     """Section 2: it must ignore them."""
-    answer = await _register(server, {**WEB, "redirect_uri": "https://client.example/cb"})
+    answer = await register(server, {**WEB, "redirect_uri": "https://client.example/cb"})
     assert answer.status_code == 201
     assert "redirect_uri" not in answer.json()
-
-
-@pytest.mark.slow
-def test_an_operator_makes_tokens_on_the_command_line(serve: Serve) -> None:
-    server = serve(client_registration="token")
-    made = server.cli("client", "registration-token", "create", "--uses", "2", "--seconds", "600")
-    assert made["uses"] == 2
-    with server.http(headers={"authorization": f"Bearer {made['initial_access_token']}"}) as http:
-        assert [http.post("/register", json=WEB).status_code for _ in range(3)] == [201, 201, 401]
 
 
 @pytest.mark.parametrize(
@@ -395,7 +307,7 @@ async def test_who_may_not_register_makes_the_server_look_at_nothing(server: Run
     async with Receiver() as receiver:
         fetched = {**WEB, "subject_type": "pairwise", "sector_identifier_uri": f"{receiver.origin}/sector"}
         for metadata in (fetched, {"redirect_uris": 5}):
-            answer = await _register(server, metadata, "oia_wrong")
+            answer = await register(server, metadata, "oia_wrong")
             assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
         assert receiver.requests == []
 
@@ -404,6 +316,6 @@ async def test_who_may_not_register_makes_the_server_look_at_nothing(server: Run
 async def test_a_request_uri_must_not_lead_inside(server: RunningServer) -> None:
     """RFC 9101 section 10.4.1: the server fetches it."""
     for inside in ("https://10.0.0.1/request.jwt", "https://[::1]/request.jwt#digest"):
-        answer = await _register(server, {**WEB, "request_uris": [inside]})
+        answer = await register(server, {**WEB, "request_uris": [inside]})
         assert answer.json()["error"] == "invalid_client_metadata", inside
-    assert (await _register(server, {**WEB, "request_uris": ["https://client.example/r#x"]})).status_code == 201
+    assert (await register(server, {**WEB, "request_uris": ["https://client.example/r#x"]})).status_code == 201

@@ -4,9 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection
 
-from server.storage import audit, clients, resources
+from server.storage import audit, clients
 from server.storage.resources import Resource
 from server.tokens.access_token import TYPE
 from tests.support.person import Person
@@ -22,17 +21,10 @@ ORDERS, STOCK = "https://orders.example/", "https://stock.example/"
 @pytest.fixture(autouse=True)
 async def apis(server: RunningServer) -> None:
     """The order service may ask the stock service on behalf of its callers."""
-    known = (
+    await server.add_resources(
         Resource(ORDERS, scopes=("orders:read", "stock:read"), served_by=("orders",)),
         Resource(STOCK, scopes=("stock:read",), allow_exchange_from=("orders",)),
     )
-
-    def work(db: Connection) -> None:
-        for resource in known:
-            resources.put(db, resource, now=server.clock.now())
-
-    await server.run(work)
-    server.services.resources = {resource.uri: resource for resource in known}
 
 
 @pytest.fixture

@@ -19,18 +19,10 @@ ORDERS, STOCK = "https://orders.example/api", "https://stock.example/"
 @pytest.fixture(autouse=True)
 async def apis(server: RunningServer) -> None:
     """Two registered resources; one scope means something at one of them only, `things:all` at both."""
-    now = server.clock.now()
-    known = (
+    await server.add_resources(
         Resource(ORDERS, "Order service", ("orders:read", "things:all")),
         Resource(STOCK, "", ("stock:read", "things:all")),
     )
-
-    def work(db: Any) -> None:
-        for resource in known:
-            resources.put(db, resource, now=now)
-
-    await server.run(work)
-    server.services.resources = {resource.uri: resource for resource in known}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from server.protocol.json_schema import SchemaError, check_schema, problem_of
-from server.storage import authorization_detail_types, resources
+from server.storage import authorization_detail_types
 from server.storage.authorization_detail_types import DetailType
 from server.storage.resources import Resource
 from tests.support.person import Person
@@ -53,12 +53,10 @@ async def types(server: RunningServer) -> None:
     def work(db: Connection) -> None:
         for detail_type in known:
             authorization_detail_types.put(db, detail_type, now=server.clock.now())
-        for resource in apis:
-            resources.put(db, resource, now=server.clock.now())
 
     await server.run(work)
     server.services.detail_types = {item.type: item for item in known}
-    server.services.resources = {item.uri: item for item in apis}
+    await server.add_resources(*apis)
 
 
 @pytest.fixture

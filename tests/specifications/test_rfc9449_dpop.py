@@ -17,22 +17,10 @@ SERVICE = {"grant_type": "client_credentials"}
 
 
 @pytest.fixture
-async def service(server: RunningServer) -> RelyingParty:
-    """A backend service."""
-    return RelyingParty(server, "service", await server.add_service())
-
-
-@pytest.fixture
 async def spa(server: RunningServer) -> RelyingParty:
     """A public client."""
     await server.add_client("spa", token_endpoint_auth_method="none")
     return RelyingParty(server, "spa")
-
-
-@pytest.fixture
-def prover(server: RunningServer) -> Prover:
-    """A key pair for proofs."""
-    return Prover(server)
 
 
 async def refused(service: RelyingParty, prover: Prover, proof: str) -> bool:
@@ -309,85 +297,6 @@ async def test_a_pushed_request_whose_dpop_jkt_is_another_key_is_refused(
     assert wrong.json()["error"] == "invalid_dpop_proof"
 
 
-async def test_a_bound_token_opens_userinfo_with_a_proof(person: Person, rp: RelyingParty, prover: Prover) -> None:
-    """Section 7.1."""
-    token = (await prover.sign_in(rp, person))["access_token"]
-    response = await prover.userinfo(token)
-    assert response.status_code == 200, response.text
-    assert response.json()["sub"]
-
-
-async def test_a_bound_token_opens_the_account_api_with_a_proof(
-    server: RunningServer, person: Person, prover: Prover
-) -> None:
-    """Section 7.1."""
-    rp = RelyingParty(server, "account", await server.add_client("account", scope="openid account"))
-    token = (await prover.sign_in(rp, person, scope="openid account"))["access_token"]
-    path = "/api/auth/me"
-    async with server.http() as http:
-        headers = {"authorization": f"DPoP {token}", "dpop": prover.proof(path, "GET", token=token)}
-        assert (await http.get(path, headers=headers)).status_code == 200
-        again = await http.get(path, headers=headers)
-        assert again.status_code == 401
-        assert 'error="invalid_dpop_proof"' in again.headers["www-authenticate"]
-        assert (await http.get(path, headers={"authorization": f"Bearer {token}"})).status_code == 401
-
-
-async def test_a_bound_token_is_refused_as_bearer_and_a_bearer_token_as_dpop(
-    person: Person, rp: RelyingParty, prover: Prover
-) -> None:
-    """Sections 7.1 and 7.2."""
-    bound = (await prover.sign_in(rp, person))["access_token"]
-    stolen = await rp.userinfo(bound)
-    assert stolen.status_code == 401
-    assert stolen.headers["www-authenticate"].startswith('DPoP realm="ostiary"')
-    assert 'algs="RS256 PS256 ES256 EdDSA"' in stolen.headers["www-authenticate"]
-    assert 'error="invalid_token"' in stolen.headers["www-authenticate"]
-    assert (await prover.userinfo(bound, scheme="Bearer")).status_code == 401
-    plain = (await rp.sign_in(person))["access_token"]
-    assert (await rp.userinfo(plain)).status_code == 200
-    dressed_up = await prover.userinfo(plain)
-    assert dressed_up.status_code == 401
-    assert 'error="invalid_token"' in dressed_up.headers["www-authenticate"]
-
-
-async def test_at_a_resource_the_proof_is_for_this_token_by_its_key_and_used_once(
-    server: RunningServer, person: Person, rp: RelyingParty, prover: Prover
-) -> None:
-    """Sections 4.3 check 12, 7.1 and 11.1."""
-    token = (await prover.sign_in(rp, person))["access_token"]
-    used = prover.proof("/userinfo", "GET", token=token)
-    assert (await prover.userinfo(token, used)).status_code == 200
-    wrong = {
-        "used": used,
-        "without ath": prover.proof("/userinfo", "GET"),
-        "for another token": prover.proof("/userinfo", "GET", token=f"{token}x"),
-        "for another endpoint": prover.proof("/token", "GET", token=token),
-        "for another method": prover.proof("/userinfo", "POST", token=token),
-        "old": prover.proof("/userinfo", "GET", token=token, iat=server.clock.now() - 61),
-        "ath of another kind": prover.proof("/userinfo", "GET", ath=5),
-        "nothing": "",
-    }
-    for name, proof in wrong.items():
-        response = await prover.userinfo(token, proof)
-        assert response.status_code == 401, name
-        assert 'error="invalid_dpop_proof"' in response.headers["www-authenticate"], name
-        assert response.headers["www-authenticate"].startswith("DPoP "), name
-    thief = Prover(server)
-    response = await thief.userinfo(token)
-    assert (response.status_code, response.json()["error"]) == (401, "invalid_token")
-
-
-async def test_of_parallel_requests_to_a_resource_with_one_proof_one_succeeds(
-    person: Person, rp: RelyingParty, prover: Prover
-) -> None:
-    """Section 11.1."""
-    token = (await prover.sign_in(rp, person))["access_token"]
-    proof = prover.proof("/userinfo", "GET", token=token)
-    responses = await asyncio.gather(*(prover.userinfo(token, proof) for _ in range(8)))
-    assert sorted(response.status_code for response in responses) == [200] + [401] * 7
-
-
 async def test_introspection_tells_of_the_binding(person: Person, rp: RelyingParty, prover: Prover) -> None:
     """Section 6.2."""
     token = (await prover.sign_in(rp, person))["access_token"]
@@ -404,78 +313,6 @@ async def test_scripts_may_send_proofs_and_read_nonces(server: RunningServer) ->
         answer = await http.post("/token", data=SERVICE)
         exposed = answer.headers["access-control-expose-headers"].split(", ")
         assert {"dpop-nonce", "www-authenticate"} <= set(exposed)
-
-
-NONCES = pytest.mark.parametrize("overrides", [{"dpop_nonce": True}], indirect=True)
-
-
-@NONCES
-async def test_a_server_that_wants_nonces_hands_them_out_at_the_token_endpoint(
-    person: Person, rp: RelyingParty, prover: Prover
-) -> None:
-    """Section 8."""
-    code = await rp.code_for(person)
-    first = await prover.redeem(rp, code)
-    assert (first.status_code, first.json()["error"]) == (400, "use_dpop_nonce")
-    nonce = first.headers["dpop-nonce"]
-    second = await prover.redeem(rp, code, prover.proof(nonce=nonce))
-    assert (second.status_code, second.json()["token_type"]) == (200, "DPoP")
-    assert second.headers["dpop-nonce"] == nonce
-
-
-@NONCES
-async def test_a_server_that_wants_nonces_hands_them_out_at_userinfo(
-    person: Person, rp: RelyingParty, prover: Prover
-) -> None:
-    """Section 9."""
-    code = await rp.code_for(person)
-    nonce = (await prover.redeem(rp, code)).headers["dpop-nonce"]
-    token = (await prover.redeem(rp, code, prover.proof(nonce=nonce))).json()["access_token"]
-    first = await prover.userinfo(token)
-    assert first.status_code == 401
-    assert 'DPoP realm="ostiary"' in first.headers["www-authenticate"]
-    assert 'error="use_dpop_nonce"' in first.headers["www-authenticate"]
-    proof = prover.proof("/userinfo", "GET", token=token, nonce=first.headers["dpop-nonce"])
-    second = await prover.userinfo(token, proof)
-    assert second.status_code == 200
-    assert second.headers["dpop-nonce"]
-
-
-@NONCES
-async def test_a_nonce_ends_and_cannot_be_made_up(server: RunningServer, service: RelyingParty, prover: Prover) -> None:
-    """Section 8."""
-    nonce = (await prover.post(service, **SERVICE)).headers["dpop-nonce"]
-    for wrong in ("", "x", f"{nonce}x", 5, [nonce]):
-        response = await prover.post(service, prover.proof(nonce=wrong), **SERVICE)
-        assert response.json()["error"] == "use_dpop_nonce"
-    assert (await prover.post(service, prover.proof(nonce=nonce), **SERVICE)).status_code == 200
-    server.clock.advance(120)
-    assert (await prover.post(service, prover.proof(nonce=nonce), **SERVICE)).status_code == 200
-    server.clock.advance(240)
-    late = await prover.post(service, prover.proof(nonce=nonce), **SERVICE)
-    assert late.json()["error"] == "use_dpop_nonce"
-    assert late.headers["dpop-nonce"] != nonce
-
-
-@NONCES
-async def test_a_push_brings_the_nonce_of_the_next_proof(rp: RelyingParty, prover: Prover) -> None:
-    """Section 8.2: with a success as with an error, so that the token request need not be tried twice."""
-    plain = await rp.post("/par", **rp.parameters())
-    assert plain.status_code == 201
-    pushed = await prover.post(
-        rp, prover.proof("/par", nonce=plain.headers["dpop-nonce"]), path="/par", **rp.parameters()
-    )
-    assert pushed.status_code == 201
-    assert pushed.headers["dpop-nonce"] == plain.headers["dpop-nonce"]
-    wrong = await rp.post("/par", **rp.parameters(scope="no:such"))
-    assert (wrong.status_code, "dpop-nonce" in wrong.headers) == (400, True)
-
-
-async def test_without_nonces_no_answer_has_one(rp: RelyingParty, prover: Prover) -> None:
-    """Section 8."""
-    for answer in (await rp.post("/par", **rp.parameters()), await prover.post(rp, path="/par", **rp.parameters())):
-        assert answer.status_code == 201
-        assert "dpop-nonce" not in answer.headers
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)

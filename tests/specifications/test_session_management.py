@@ -10,20 +10,14 @@ from server.accounts.session_state import digest, origin_of, session_state
 from tests.conftest import Serve
 from tests.support.chromium import Chromium
 from tests.support.person import Person
-from tests.support.receiver import Answer, Receiver
+from tests.support.receiver import Receiver
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
+from tests.support.session_frame import page_that_asks
 
 ON = pytest.mark.parametrize("overrides", [{"session_management": True}], indirect=True)
 COOKIE = "__Host-ostiary_session_state"
 ORIGIN = "https://client.example"
-ASKING = """<!doctype html><title>Client</title><iframe id="op" src="%s/check-session"></iframe>
-<script>
-const ask = (question) => new Promise((resolve) => {
-  addEventListener("message", (event) => resolve(event.data), { once: true });
-  document.getElementById("op").contentWindow.postMessage(question, "%s");
-});
-</script>"""
 
 
 def _matches(answer: dict[str, str], rp: RelyingParty, cookie: str) -> bool:
@@ -161,8 +155,7 @@ async def test_a_client_asks_in_a_browser(serve: Serve, chromium: Chromium) -> N
     server = serve(session_management="on")
     async with Receiver() as client:
         here = client.origin.replace("127.0.0.1", "localhost")
-        text = ASKING % (server.issuer, server.issuer)
-        client.answers["/"] = Answer(body=text.encode(), content_type="text/html")
+        client.answers["/"] = page_that_asks(server.issuer)
         page = await chromium.new_page()
         await page.context.add_cookies([{"name": "ostiary_session_state", "value": "state-1", "url": server.issuer}])
         await page.goto(here + "/", wait_until="load")

@@ -27,10 +27,15 @@ def form(person: Person, action: str) -> Form:
     return next(one for one in person.page.forms if one.action.endswith(action))
 
 
-async def alice_of(server: RunningServer) -> User:
-    user = await server.run(lambda db: find_by_email(db, "alice@example.com"))
+async def account_of(server: RunningServer, email: str) -> User:
+    """Return the account of this address as it is stored now."""
+    user = await server.run(lambda db: find_by_email(db, email))
     assert user is not None
     return user
+
+
+async def alice_of(server: RunningServer) -> User:
+    return await account_of(server, "alice@example.com")
 
 
 async def events(server: RunningServer, event: Event) -> list[dict[str, Any]]:
@@ -40,6 +45,11 @@ async def events(server: RunningServer, event: Event) -> list[dict[str, Any]]:
         return [dict(row) for row in audit.list_rows(db, event=event.value)]
 
     return await server.run(work)
+
+
+async def event_names(server: RunningServer) -> list[str]:
+    """Return what the newest audit rows are about."""
+    return [row["event"] for row in await server.run(lambda db: audit.list_rows(db, limit=100))]
 
 
 async def mails(server: RunningServer, template: str) -> list[dict[str, Any]]:

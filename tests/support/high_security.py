@@ -25,6 +25,11 @@ async def register(server: RunningServer, client_id: str = CLIENT_ID, **metadata
     return HighSecurityClient(server, client_id)
 
 
+def refused(response: httpx.Response, error: str, status: int = 400) -> bool:
+    assert (response.status_code, response.json()["error"]) == (status, error), response.text
+    return True
+
+
 def _applied(metadata: dict[str, Any]) -> dict[str, Any]:
     return apply("fapi2", {"jwks": JWKS, "redirect_uris": ["https://client.example/cb"], **metadata})
 

@@ -10,15 +10,18 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
+from sqlalchemy import Connection
 
 from server.settings import Settings
+from server.storage.database import open_database
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 OSTIARY = str(Path(sys.executable).with_name("ostiary"))
 PORTS = random.SystemRandom()
@@ -153,6 +156,16 @@ class ServerProcess:
         result = self.run(*arguments, "--json", stdin=stdin)
         assert result.returncode == 0, f"ostiary {' '.join(arguments)}: {result.stderr}"
         return json.loads(result.stdout)
+
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Run work on the server's database, from beside the server."""
+        url = self.environment["OSTIARY_DATABASE_URL"]
+        path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+        database = open_database(sqlite_path=path, url=url, pool_size=1, is_server=False)
+        try:
+            return await database.run(work)
+        finally:
+            await database.close()
 
     def http(self, **options: Any) -> httpx.Client:
         """Return a client that knows the issuer."""

@@ -17,7 +17,8 @@ from server.events.context import CLI
 from server.protocol import client_secrets
 from server.protocol.services import Services
 from server.settings import Settings
-from server.storage import clients, scopes
+from server.storage import clients, resources, scopes
+from server.storage.resources import Resource
 
 T = TypeVar("T")
 START = 1_790_000_000
@@ -119,6 +120,17 @@ class RunningServer:
         secret = await self.run(work)
         self.services.registry.clear()
         return secret or ""
+
+    async def add_resources(self, *known: Resource) -> None:
+        """Register protected resources, and let the server know them at once."""
+        now = self.clock.now()
+
+        def work(db: Connection) -> None:
+            for resource in known:
+                resources.put(db, resource, now=now)
+
+        await self.run(work)
+        self.services.resources = {**self.services.resources, **{resource.uri: resource for resource in known}}
 
     async def change_client(self, client_id: str, **metadata: Any) -> None:
         """Change some of a client's metadata."""
