@@ -3,8 +3,8 @@
 PYTHON ?= python3
 # What `make check` runs: `make check QUICK=tests/flows` narrows it down.
 QUICK ?= tests
-# The slow ones wait for other processes more than they compute: one and a half for each core, at most eight.
-TEST_PROCESSES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 > 8 ? 8 : $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# The tests wait for other processes and for the disk as long as they compute: two for each core, at most eight.
+TEST_PROCESSES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) > 4 ? 8 : $$(getconf _NPROCESSORS_ONLN) * 2 )))
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
