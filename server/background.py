@@ -89,13 +89,13 @@ class Background:
         services = self._services
         now = services.clock.now()
         keys: list[SigningKey] = await services.database.read(signing_keys.list_keys)
-        changes = key_rotation.due(keys, services.settings, now)
+        due = key_rotation.due_by_use(keys, services.settings, now)
+        changes = [*due[KeyUse.SIGNATURE], *due[KeyUse.ENCRYPTION]]
         if not changes:
             return
         fresh = await asyncio.to_thread(key_rotation.prepare, changes, services.settings)
         await services.database.run(lambda db: key_rotation.rotate(db, services.sealer, services.settings, fresh, now))
-        signing = len(key_rotation.due(keys, services.settings, now, uses=(KeyUse.SIGNATURE,)))
-        logger().info("keys changed", signing=signing, encryption=len(changes) - signing)
+        logger().info("keys changed", signing=len(due[KeyUse.SIGNATURE]), encryption=len(due[KeyUse.ENCRYPTION]))
 
     async def purge(self) -> None:
         """Delete what is over, a bounded batch at a time."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 
+from clients.assertion import check_assertion
 from clients.authentication.presented import AssertionUse, NotProvenError, Presented
 from clients.client import Client
-from keys.jose import LEEWAY_SECONDS, JoseError, VerifiedJwt, candidates, check_times, verify
+from keys.jose import LEEWAY_SECONDS, JoseError, VerifiedJwt, candidates, verify
 
-MAX_LIFETIME_SECONDS = 300
-MAX_JTI_CHARACTERS = 255
 TYPES = ("", "JWT", "client-authentication+jwt")
 
 
@@ -37,15 +36,7 @@ def _verified(client: Client, presented: Presented) -> VerifiedJwt:
 def use_of(verified: VerifiedJwt, client: Client, now: int, audiences: Collection[str]) -> AssertionUse:
     """Check the claims of an assertion whose signature is right (RFC 7523 section 3). Raises JoseError."""
     claims = verified.claims
-    check_times(claims, now=now)
-    audience, jti = claims.get("aud"), claims.get("jti")
-    if not isinstance(audience, str) or audience not in audiences:
-        # RFC 7523bis section 3: one audience as a string; a list would let others replay it here
-        raise JoseError(f"aud is not {' or '.join(audiences)}, as one string")
+    jti = check_assertion(claims, now=now, audiences=audiences)
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise JoseError("iss and sub are not both the client_id")
-    if claims["exp"] > now + MAX_LIFETIME_SECONDS + LEEWAY_SECONDS:
-        raise JoseError(f"exp is more than {MAX_LIFETIME_SECONDS} seconds ahead")
-    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
-        raise JoseError("jti is missing or too long")
     return AssertionUse(jti, claims["exp"] + LEEWAY_SECONDS)

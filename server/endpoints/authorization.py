@@ -11,7 +11,6 @@ from starlette.responses import Response
 from clients.client import Client
 from server.languages import Message as _
 from server.observability import trace
-from server.observability.logging import logger
 from server.pages import answer, interaction
 from server.pages.visit import PageError, Visit
 from server.protocol.authorization_request import Draft
@@ -41,7 +40,7 @@ async def authorization(request: Request) -> Response:
         parameters = await resolve(draft, parameters, proven, visit.services)
         authorization_request = validate(parameters, proven, visit.services, draft)
     except UnprovenRequestError as error:
-        logger().info("request refused", error=error.error, description=error.description)
+        note(error)
         raise _refusal(error.error, error.message) from None
     except OAuth2Error as error:
         return _error(visit, client, draft, parameters, error)

@@ -3,7 +3,7 @@
 from clients.client import Client
 from server.protocol import resources
 from server.protocol.authorization_request import Draft
-from server.protocol.errors import InvalidScopeError, InvalidTargetError
+from server.protocol.errors import InvalidTargetError
 from server.protocol.extension import Extension
 from server.protocol.request import Parameters
 from server.protocol.services import Services
@@ -22,9 +22,7 @@ def check_request(draft: Draft, parameters: Parameters, client: Client, services
     uris = resources.requested(parameters, services)
     resources.check_allowed(client, uris, services, by_itself=False)
     if uris:
-        scopes = draft.values["scopes"]
-        if scopes and resources.foreign_scopes(services, uris).issuperset(scopes):
-            raise InvalidScopeError("The resource knows none of the requested scopes")
+        resources.check_scopes(draft.values["scopes"], resources.foreign_scopes(services, uris))
         draft.details[DETAILS] = list(uris)
 
 

@@ -3,9 +3,10 @@
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from server.grants.response import TokenResponse, check_scopes, lifetime_of, mint
+from server.grants.response import TokenResponse, lifetime_of, mint
 from server.protocol.checks import requested_scopes
 from server.protocol.errors import InvalidScopeError
+from server.protocol.resources import check_scopes
 from server.tokens import access_token
 
 PERSON_SCOPES = frozenset(
@@ -30,7 +31,7 @@ class ClientCredentialsGrant(BaseGrant, TokenEndpointMixin):
         elif PERSON_SCOPES.intersection(scopes):
             raise InvalidScopeError("A requested scope needs a person who signs in")
         else:
-            check_scopes(self.request.token_request, scopes)
+            check_scopes(scopes, self.request.token_request.excluded_scopes)
         self.scopes = scopes
 
     def create_token_response(self) -> TokenResponse:

@@ -11,6 +11,7 @@ from typing import Any
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
+from clients.assertion import check_assertion
 from clients.client import Client
 from clients.metadata import JWT_BEARER
 from keys.jose import (
@@ -18,17 +19,16 @@ from keys.jose import (
     SIGNING_ALGORITHMS,
     JoseError,
     candidates,
-    check_times,
     unverified_claims,
     verify,
 )
 from server.accounts.user import User
 from server.events.audit import record
 from server.events.names import Event
-from server.grants.response import TokenResponse, check_scopes, lifetime_of, mint, permitted_there
-from server.observability.logging import logger
+from server.grants.response import TokenResponse, lifetime_of, mint, permitted_there
 from server.protocol.checks import requested_scopes
-from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError, OAuth2Error, because
+from server.protocol.resources import check_scopes
 from server.protocol.token_issue import TokenRequest
 from server.storage import authorizations, clients, one_time, users
 from server.tokens import opaque
@@ -36,8 +36,6 @@ from server.tokens.access_token import AccessTokenClaims
 
 JTI_KIND = "jwt_bearer"
 TYPES = ("", "JWT")
-MAX_LIFETIME_SECONDS = 300
-MAX_JTI_CHARACTERS = 255
 NEEDS_SIGN_IN = frozenset({"openid", "offline_access", "account"})
 """What only the person can give: to be told of a sign-in, access without end, and the account itself."""
 ANYBODY = "*"
@@ -63,7 +61,7 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):
         if scope is None:
             self.scopes = tuple(name for name in self.scopes if name not in NEEDS_SIGN_IN)
         else:
-            check_scopes(self.request.token_request, self.scopes)
+            check_scopes(self.scopes, self.request.token_request.excluded_scopes)
         if NEEDS_SIGN_IN.intersection(self.scopes):
             raise InvalidScopeError("A requested scope needs a person who signs in")
         issuer = self._issuer(assertion)
@@ -82,19 +80,17 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):
             raise self._refused(f"{unverified_issuer} is no enabled client with jwt_bearer_subjects")
         return issuer
 
-    def _refused(self, cause: str) -> InvalidGrantError:
+    def _refused(self, cause: str) -> OAuth2Error:
         """Write down why, and return the error, which says no more to the client than that it is refused."""
-        context, now = self.request.context, self.server.now
         record(
             self.server.db,
             Event.ASSERTION_REFUSED,
-            context,
-            now=now,
+            self.request.context,
+            now=self.server.now,
             client_id=self.client.client_id,
             cause=cause,
         )
-        logger().warning("assertion refused", client=self.client.client_id, cause=cause, request_id=context.request_id)
-        return InvalidGrantError(_REFUSED)
+        return because(InvalidGrantError(_REFUSED), cause)
 
     def _verified(self, assertion: str, issuer: Client) -> Mapping[str, Any]:
         """Return the claims of an assertion that is signed, for us, fresh and short-lived (section 3)."""
@@ -106,18 +102,10 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):
                 algorithms=SIGNING_ALGORITHMS,
                 types=TYPES,
             )
-            check_times(verified.claims, now=now)
+            check_assertion(verified.claims, now=now, audiences=(self.server.services.settings.issuer,))
         except JoseError as error:
             raise self._refused(error.reason) from None
-        claims, audience = verified.claims, self.server.services.settings.issuer
-        jti = claims.get("jti")
-        if claims.get("aud") != audience:
-            # RFC 7523bis section 3: the issuer's name as one string, so that no other server can replay it here
-            raise self._refused(f"aud is not {audience}, as one string")
-        if claims["exp"] > now + MAX_LIFETIME_SECONDS + LEEWAY_SECONDS:
-            raise self._refused(f"exp is more than {MAX_LIFETIME_SECONDS} seconds ahead")
-        if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
-            raise self._refused("jti is missing or too long")
+        claims = verified.claims
         if not isinstance(claims.get("sub"), str):
             raise self._refused("sub is missing")
         return claims

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from clients.client import Client
 from server.accounts.user import User
 from server.protocol.authorization_server import AuthorizationServer
-from server.protocol.errors import InvalidScopeError
+from server.protocol.resources import check_scopes
 from server.protocol.services import Services
 from server.protocol.signing import algorithm_for
 from server.protocol.token_issue import Redemption, TokenIssue, TokenRequest
@@ -30,16 +30,7 @@ def check_redemption(request: Any, redemption: Redemption, scopes: Collection[st
     token_request: TokenRequest = request.token_request
     for check in token_request.services.hooks.redemption_checks:
         check(token_request, redemption)
-    check_scopes(token_request, scopes)
-
-
-def check_scopes(request: TokenRequest, scopes: Collection[str]) -> None:
-    """Refuse scopes of which none means anything at the audience: that nothing was granted, `scope` cannot say.
-
-    A response without the member says that all was granted (RFC 6749 section 5.1). Raises InvalidScopeError.
-    """
-    if scopes and not permitted_there(request, scopes):
-        raise InvalidScopeError("The resource knows none of the requested scopes")
+    check_scopes(scopes, token_request.excluded_scopes)
 
 
 def mint(request: TokenRequest, claims: AccessTokenClaims, details: Mapping[str, Any], lifetime: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from keys.jose import JoseError
 from server.accounts.identifiers import USER_ID_PREFIX
 from server.events.audit import record
 from server.events.names import Event
-from server.grants.response import TokenResponse, check_scopes, lifetime_of, mint, permitted_there
+from server.grants.response import TokenResponse, lifetime_of, mint, permitted_there
 from server.protocol import resources
 from server.protocol.bearer import find_authorization
 from server.protocol.checks import MAX_SCOPE_CHARACTERS
@@ -137,7 +137,7 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):
         wanted = tuple(dict.fromkeys(requested.split(" ")))
         if len(requested) > MAX_SCOPE_CHARACTERS or not set(wanted) <= set(possible):
             raise InvalidScopeError("The scope goes beyond the subject_token or the client")
-        check_scopes(self.request.token_request, wanted)
+        resources.check_scopes(wanted, self.request.token_request.excluded_scopes)
         return wanted
 
     def _actors(self) -> dict[str, Any] | None:

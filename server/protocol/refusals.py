@@ -1,7 +1,7 @@
 """What the log says of a refused request: the error that the client is told, and what only the operator may know."""
 
 from server.observability.logging import logger
-from server.protocol.errors import OAuth2Error
+from server.protocol.errors import OAuth2Error, UnprovenRequestError
 
 EXPECTED = frozenset({"authorization_pending", "slow_down", "use_dpop_nonce"})
 """Part of how it goes: no line for each."""
@@ -9,7 +9,7 @@ NOTED = frozenset({"invalid_client"})
 """`server.endpoints.client_request` has a line of its own for these, with more in it."""
 
 
-def note(error: OAuth2Error) -> None:
+def note(error: OAuth2Error | UnprovenRequestError) -> None:
     """Write a refusal down. What was added to the error with `add_note` is the cause, which holds no secret."""
     code = str(error.error)
     if code in EXPECTED or code in NOTED:

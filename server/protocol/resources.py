@@ -1,10 +1,10 @@
 """What RFC 8707 `resource` parameters may name, and what that means for a token: the rules that grants share."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from clients.client import Client
-from server.protocol.errors import InvalidTargetError, because
+from server.protocol.errors import InvalidScopeError, InvalidTargetError, because
 from server.protocol.request import Parameters
 from server.protocol.services import Services
 
@@ -74,3 +74,12 @@ def foreign_scopes(services: Services, audience: Iterable[str]) -> frozenset[str
         return frozenset()
     listed = {scope for resource in services.resources.values() for scope in resource.scopes}
     return frozenset(listed.difference(*(target.scopes for target in targets)))
+
+
+def check_scopes(scopes: Collection[str], foreign: Collection[str]) -> None:
+    """Refuse scopes of which none means anything at the audience: that nothing was granted, `scope` cannot say.
+
+    A response without the member says that all was granted (RFC 6749 section 5.1). Raises InvalidScopeError.
+    """
+    if scopes and set(scopes) <= set(foreign):
+        raise InvalidScopeError("The resource knows none of the requested scopes")

@@ -1,6 +1,6 @@
 """Carrying out a rotation: the plan is `keys.rotation`'s, the rows are ours. Safe with any number of nodes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
@@ -56,11 +56,14 @@ def policy_for(use: KeyUse, settings: Settings) -> RotationPolicy:
     return encryption_policy_of(settings) if use is KeyUse.ENCRYPTION else policy_of(settings)
 
 
-def due(
-    keys: Sequence[SigningKey], settings: Settings, now: int, *, uses: Iterable[KeyUse] = tuple(KeyUse)
-) -> list[Change]:
-    """Return what is due, for the keys of both uses if nothing else is said."""
-    return [change for use in uses for change in plan(keys, now, policy_for(use, settings))]
+def due_by_use(keys: Sequence[SigningKey], settings: Settings, now: int) -> dict[KeyUse, list[Change]]:
+    """Return what is due for the keys of each use."""
+    return {use: plan(keys, now, policy_for(use, settings)) for use in KeyUse}
+
+
+def due(keys: Sequence[SigningKey], settings: Settings, now: int) -> list[Change]:
+    """Return what is due for the keys of both uses."""
+    return [change for changes in due_by_use(keys, settings, now).values() for change in changes]
 
 
 def load(db: Connection, sealer: Sealer) -> KeySet:
