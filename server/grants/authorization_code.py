@@ -10,12 +10,11 @@ from clients.client import Client
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
-from server.grants.decision import first_tokens
-from server.grants.response import TokenResponse, check_redemption
+from server.grants.decision import check_first, first_tokens
+from server.grants.response import TokenResponse
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import InvalidGrantError, InvalidRequestError
 from server.protocol.services import Services
-from server.protocol.token_issue import Redemption
 from server.storage import authorizations, one_time, users
 from server.tokens import opaque
 
@@ -88,9 +87,7 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
         if row["payload"]["redirect_uri"] != self.request.parameters.get("redirect_uri"):
             raise InvalidGrantError("The redirect_uri is not the one of the authorization request")
         authorization = authorizations.find_live(self.server.db, row["payload"]["authorization_id"], self.server.now)
-        details, scope = ({}, "") if authorization is None else (authorization["details"], authorization["scope"])
-        redemption = Redemption(self.GRANT_TYPE, row["payload"], details, self.client)
-        check_redemption(self.request, redemption, scope.split())
+        check_first(self, authorization, row["payload"])
         self.row = row
 
     def create_token_response(self) -> TokenResponse:

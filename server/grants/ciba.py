@@ -24,11 +24,12 @@ from server.grants.decision import (
     POLL_INTERVAL_SECONDS,
     POLL_MEMORY_SECONDS,
     authorize,
+    check_first,
     first_tokens,
     paced,
     record_decision,
 )
-from server.grants.response import TokenResponse, check_redemption
+from server.grants.response import TokenResponse
 from server.protocol import pings
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import (
@@ -40,7 +41,6 @@ from server.protocol.errors import (
     SlowDownError,
 )
 from server.protocol.services import Services
-from server.protocol.token_issue import Redemption
 from server.storage import authorizations, backchannel_requests, users
 from server.storage.backchannel_requests import APPROVED, DENIED, PENDING, USED
 from server.tokens import opaque
@@ -169,8 +169,7 @@ class CibaGrant(BaseGrant, TokenEndpointMixin):
         if authorization is None:
             # The sign-in in which the person approved has ended, or the person was disabled.
             raise InvalidGrantError(_REFUSED)
-        redemption = Redemption(self.GRANT_TYPE, {}, authorization["details"], self.client)
-        check_redemption(self.request, redemption, authorization["scope"].split())
+        check_first(self, authorization, {})
         self.row, self.authorization = row, authorization
 
     def _pace(self, row: Mapping[str, Any]) -> None:

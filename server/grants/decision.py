@@ -12,9 +12,10 @@ from server.accounts.user import User
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
-from server.grants.response import TokenResponse, for_person
+from server.grants.response import TokenResponse, check_redemption, for_person
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.services import Services
+from server.protocol.token_issue import Redemption
 from server.storage import authorizations
 from server.tokens import opaque, refresh_token
 
@@ -68,6 +69,15 @@ def paced(last: int | None, interval: int, now: int) -> tuple[bool, int]:
     if last is None or now - last >= interval:
         return False, interval
     return True, min(interval + POLL_INTERVAL_SECONDS, LONGEST_POLL_INTERVAL_SECONDS)
+
+
+def check_first(grant: BaseGrant, authorization: Mapping[str, Any] | None, payload: Mapping[str, Any]) -> None:
+    """Let every extension check the first redemption of an authorization, None where it is over, before it is used up.
+
+    `payload` is what was stored with the code.
+    """
+    details, scope = ({}, "") if authorization is None else (authorization["details"], authorization["scope"])
+    check_redemption(grant.request, Redemption(grant.GRANT_TYPE, payload, details, grant.client), scope.split())
 
 
 def first_tokens(

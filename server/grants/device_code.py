@@ -21,11 +21,12 @@ from server.grants.decision import (
     POLL_INTERVAL_SECONDS,
     POLL_MEMORY_SECONDS,
     authorize,
+    check_first,
     first_tokens,
     paced,
     record_decision,
 )
-from server.grants.response import TokenResponse, check_redemption
+from server.grants.response import TokenResponse
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import (
     AccessDeniedError,
@@ -35,7 +36,6 @@ from server.protocol.errors import (
     InvalidRequestError,
     SlowDownError,
 )
-from server.protocol.token_issue import Redemption
 from server.storage import authorizations, one_time, users
 from server.tokens import opaque
 
@@ -164,9 +164,7 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):
             self._pace(row["digest"])
             raise AuthorizationPendingError("The person has not decided yet")
         authorization = authorizations.find_live(db, row["payload"]["authorization_id"], now)
-        details, scope = ({}, "") if authorization is None else (authorization["details"], authorization["scope"])
-        redemption = Redemption(self.GRANT_TYPE, row["payload"], details, self.client)
-        check_redemption(self.request, redemption, scope.split())
+        check_first(self, authorization, row["payload"])
         self.row = row
 
     def _pace(self, digest: str) -> None:
