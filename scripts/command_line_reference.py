@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from typer.main import get_command
-
-from server.cli import app
+from server.cli import commands
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "command-line.md"
 INTRODUCTION = """# Commands
@@ -49,15 +47,15 @@ def _section(words: tuple[str, ...], command: Any) -> Iterator[str]:
 
 
 def _lines() -> Iterator[str]:
-    commands = get_command(app).commands  # type: ignore[attr-defined]  # the group is typed as a plain command
-    groups = {name: below.commands for name, below in commands.items() if hasattr(below, "commands")}
+    nouns = commands()
+    groups = {name: below.commands for name, below in nouns.items() if hasattr(below, "commands")}
     yield INTRODUCTION
     yield "## The server"
-    for name, command in commands.items():
+    for name, command in nouns.items():
         if name not in groups:
             yield from _section((name,), command)
     for noun, verbs in groups.items():
-        yield f"\n## `ostiary {noun}`\n\n{commands[noun].help}"
+        yield f"\n## `ostiary {noun}`\n\n{nouns[noun].help}"
         for verb, command in verbs.items():
             for below, nested in getattr(command, "commands", {"": command}).items():
                 yield from _section((noun, verb, below) if below else (noun, verb), nested)

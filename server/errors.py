@@ -47,7 +47,7 @@ def too_large(request: Request, _error: Exception) -> Response:
 
 def unavailable(request: Request, error: Exception) -> Response:
     """Answer when the database or the password pool cannot keep up: 503, and when to come back."""
-    logger().warning("unavailable", cause=str(error), request_id=request.scope.get("request_id", ""))
+    logger().warning("unavailable", cause=str(error))
     response = _say(request, 503, "temporarily_unavailable", _("The server cannot answer right now"))
     response.headers["retry-after"] = str(RETRY_SECONDS)
     return response
@@ -65,8 +65,7 @@ def http_error(request: Request, error: Exception) -> Response:
 
 def internal_error(request: Request, error: Exception) -> Response:
     """Answer a bug: 500 with the request id, under which the log has the cause."""
-    request_id = request.scope.get("request_id", "")
-    logger().error("a request failed", exc_info=error, request_id=request_id, path=request.scope["path"])
+    logger().error("a request failed", exc_info=error, path=request.scope["path"])
     return _say(request, 500, "server_error", _("Something went wrong on our side"))
 
 

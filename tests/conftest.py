@@ -1,5 +1,7 @@
 """Fixtures that every test may use."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from server.settings import Settings
 from server.storage import migrations
 from server.storage.database import Database, PostgreSQLDatabase, SQLiteDatabase
 from tests.support.chromium import Chromium
+from tests.support.made_keys import MadeKeys
 from tests.support.person import Person
 from tests.support.postgresql import Cluster
 from tests.support.process import ServerProcess
@@ -30,20 +33,25 @@ def cluster() -> Iterator[Cluster]:
         yield running
 
 
+async def _migrate(database: Database) -> None:
+    await database.run(migrations.upgrade)
+    await database.close()
+
+
 @pytest.fixture(scope="session")
 def migrated_template(cluster: Cluster) -> str:
     """A database with all migrations, to copy from."""
-    import asyncio  # noqa: PLC0415  only here
-
     name = cluster.create_database()
-
-    async def migrate() -> None:
-        database = PostgreSQLDatabase(cluster.url(name), pool_size=1)
-        await database.run(migrations.upgrade)
-        await database.close()
-
-    asyncio.run(migrate())
+    asyncio.run(_migrate(PostgreSQLDatabase(cluster.url(name), pool_size=1)))
     return name
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all migrations, to copy from."""
+    path = tmp_path_factory.mktemp("migrated") / "ostiary.db"
+    asyncio.run(_migrate(SQLiteDatabase(path, is_server=True)))
+    return path
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -83,13 +91,23 @@ def settings_for(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -
 
 
 @pytest.fixture
-async def database(backend: str, settings_for: SettingsFor) -> AsyncIterator[Database]:
+def migrated(backend: str, settings_for: SettingsFor, migrated_file: Path) -> SettingsFor:
+    """Make settings for a server on the test's own database, which has all migrations."""
+    if backend == "sqlite":
+        path = settings_for().sqlite_path
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.copy(migrated_file, path)
+    return settings_for
+
+
+@pytest.fixture
+async def database(backend: str, migrated: SettingsFor) -> AsyncIterator[Database]:
     """A migrated database."""
-    settings = settings_for()
+    settings = migrated()
     opened: Database
     if backend == "sqlite":
         opened = SQLiteDatabase(settings.sqlite_path, is_server=True)
-        await opened.run(migrations.upgrade)
     else:
         opened = PostgreSQLDatabase(settings.database_url, pool_size=20)
     yield opened
@@ -108,12 +126,22 @@ def overrides(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {**getattr(request.module, "OVERRIDES", {}), **getattr(request, "param", {})}
 
 
+@pytest.fixture(autouse=True)
+def mails_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails stay in the outbox of a server in this process until a `Mailbox` opens: none goes while a test looks."""
+    monkeypatch.setattr("server.background.MAIL_SECONDS", 3600.0)
+
+
+@pytest.fixture(autouse=True)
+def made_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server in this process gets RSA keys that were made before, for another test."""
+    monkeypatch.setattr("server.tokens.key_rotation.generate", MadeKeys().generate)
+
+
 @pytest.fixture
-async def server(
-    settings_for: SettingsFor, clock: FakeClock, overrides: dict[str, Any]
-) -> AsyncIterator[RunningServer]:
+async def server(migrated: SettingsFor, clock: FakeClock, overrides: dict[str, Any]) -> AsyncIterator[RunningServer]:
     """A running server with nobody in it."""
-    async with RunningServer(settings_for(**overrides), clock) as running:
+    async with RunningServer(migrated(**overrides), clock) as running:
         yield running
 
 

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from clients.metadata import MEMBERS, InvalidClientMetadata, validate
 from clients.self_registration import is_own
 from scripts.command_line_reference import reference
-from server.cli import app
+from server.cli import commands
 from server.events.names import Event
 from server.extensions import EXTENSIONS
 from server.settings import Settings
@@ -131,9 +130,8 @@ def test_every_command_is_documented() -> None:
 
 
 def _commands() -> set[str]:
-    commands = get_command(app).commands  # type: ignore[attr-defined]  # the group is typed as a plain command
-    below = {f"{noun} {verb}" for noun in commands for verb in getattr(commands[noun], "commands", {})}
-    return set(commands) | below
+    nouns = commands()
+    return {*nouns, *(f"{noun} {verb}" for noun in nouns for verb in getattr(nouns[noun], "commands", {}))}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)

@@ -78,7 +78,7 @@ class Api:
         try:
             response = await self._answer(request)
         except (DatabaseUnavailableError, PasswordHasherBusyError) as error:
-            response = _unavailable(request, error)
+            response = _unavailable(error)
         response.headers.setdefault("cache-control", NO_STORE)
         add_to_challenge(response.headers, services_of(request).settings)
         await response(scope, receive, send)
@@ -133,11 +133,11 @@ async def run(operation: Operation, request: Request, path: Mapping[str, str]) -
     except BodyTooLargeError:
         return _error(ApiError(413, TOO_LARGE))
     except (DatabaseUnavailableError, PasswordHasherBusyError) as error:
-        return _unavailable(request, error)
+        return _unavailable(error)
 
 
-def _unavailable(request: Request, error: Exception) -> Response:
-    logger().warning("unavailable", cause=str(error), request_id=request.scope.get("request_id", ""))
+def _unavailable(error: Exception) -> Response:
+    logger().warning("unavailable", cause=str(error))
     return _error(ApiError(503, UNAVAILABLE, headers={"retry-after": RETRY_SECONDS}))
 
 

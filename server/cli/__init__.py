@@ -32,28 +32,6 @@ NOUNS: Mapping[str, str] = {
 """What follows `ostiary`, and the module beside this one that answers to it."""
 
 
-class Commands(dict[str, Any]):
-    """Imports a noun when it is asked for: each needs another part of the server, and nobody waits for the rest."""
-
-    def __init__(self) -> None:
-        super().__init__(dict.fromkeys(NOUNS))
-
-    def __getitem__(self, noun: str) -> Any:
-        """Return the command of a noun."""
-        found = super().__getitem__(noun)
-        if found is None:
-            self[noun] = found = _command_of(noun, import_module(f"server.cli.{NOUNS[noun]}"))
-        return found
-
-    def get(self, noun: str, default: Any = None) -> Any:
-        """Return the command of a noun, if it is one."""
-        return self[noun] if noun in self else default  # noqa: SIM401  it would call itself
-
-    def items(self) -> Any:
-        """Return all of them, for the help text."""
-        return [(noun, self[noun]) for noun in self]
-
-
 def _command_of(noun: str, module: Any) -> Any:
     if hasattr(module, "app"):
         group = typer.main.get_group(module.app)
@@ -65,11 +43,18 @@ def _command_of(noun: str, module: Any) -> Any:
 
 
 class Group(TyperGroup):
-    """All nouns."""
+    """All nouns. Each is imported when it is asked for: it needs a part of the server; nobody waits for the rest."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = Commands()
+        not_imported: Any = None
+        self.commands = dict.fromkeys(NOUNS, not_imported)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of a noun, None for anything else."""
+        if cmd_name in NOUNS and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _command_of(cmd_name, import_module(f"server.cli.{NOUNS[cmd_name]}"))
+        return super().get_command(ctx, cmd_name)
 
 
 app = typer.Typer(
@@ -99,6 +84,13 @@ def _options(
     ] = False,
 ) -> None:
     """Ostiary, an OAuth 2 and OpenID Connect authorization server."""
+
+
+def commands() -> dict[str, Any]:
+    """Return all of them by their nouns."""
+    group = typer.main.get_group(app)
+    context = typer.Context(group)
+    return {noun: group.get_command(context, noun) for noun in group.list_commands(context)}
 
 
 def main() -> None:

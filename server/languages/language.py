@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Self
@@ -132,7 +132,9 @@ def _locale_of(tag: str) -> Locale:
         raise UnknownLanguageError(f"{tag!r} is not the tag of a language such as en, de or pt-BR") from None
 
 
+@cache
 def _read(path: Path, tag: str) -> NullTranslations:
+    """Read a catalogue, once for the process."""
     with path.open("rb") as file:
         catalogue = read_po(file, locale=tag.replace("-", "_"))
     for entry in list(catalogue):

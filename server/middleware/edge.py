@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.clock import perf_counter
 from server.observability import trace
-from server.observability.logging import access_logger
+from server.observability.logging import logger
 from server.settings import Settings
 
 COMMON_HEADERS = (
@@ -28,7 +28,7 @@ class Edge:
         self._app = app
         self._on_error = on_error
         self._headers = (*COMMON_HEADERS, HSTS) if settings.is_https else COMMON_HEADERS
-        self._log = access_logger() if settings.access_log else None
+        self._log = logger() if settings.access_log else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,5 +70,4 @@ class Edge:
                     status=status,
                     milliseconds=round((perf_counter() - started) * 1000, 1),
                     address=client[0] if client else "",
-                    request_id=request_id,
                 )

@@ -101,8 +101,3 @@ def logger() -> FilteringBoundLogger:
     """Return the server's logger."""
     found: FilteringBoundLogger = structlog.get_logger("ostiary")
     return found
-
-
-def access_logger() -> FilteringBoundLogger:
-    """Return the logger of requests."""
-    return logger()

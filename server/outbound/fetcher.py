@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,9 +66,8 @@ class Fetcher:
 
     def __init__(self, *, allow_private: bool = False, ca_file: Path | None = None) -> None:
         self._allow_private = allow_private
-        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._roads = {lane: _Road(lane, context, allow_private=allow_private) for lane in Lane}
+        self._ca_file = ca_file
+        self._roads: dict[Lane, _Road] = {}
 
     def problem_of(self, url: str) -> str | None:
         """Return why a URL may never be fetched, None where its address decides. Says nothing about DNS."""
@@ -108,7 +108,7 @@ class Fetcher:
         problem = self.problem_of(url)
         if problem is not None:
             raise FetchError(f"{url} is not fetched: {problem}")
-        parts, road = urlsplit(url), self._roads[lane]
+        parts, road = urlsplit(url), self._road(lane)
         sent = [("host", parts.netloc), ("user-agent", "Ostiary"), ("accept-encoding", "identity"), *headers]
         if content is not None:
             sent.append(("content-length", str(len(content))))
@@ -133,6 +133,19 @@ class Fetcher:
             ssl.SSLError,
         ) as error:
             raise FetchError(f"{url} does not answer: {type(error).__name__} {error}"[:500]) from None
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        # Made for the first fetch: the system's certificates take time and memory that many servers never need.
+        context = ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def _road(self, lane: Lane) -> _Road:
+        road = self._roads.get(lane)
+        if road is None:
+            road = self._roads[lane] = _Road(lane, self._context, allow_private=self._allow_private)
+        return road
 
     async def close(self) -> None:
         """Close all connections."""

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 from keys.sealing import generate_root_key
-from server.cli import app
+from server.cli import app, commands
 from server.configured_database import database_of
 from tests.cli.conftest import CommandLine
 from tests.conftest import SettingsFor
@@ -25,16 +24,16 @@ from tests.conftest import SettingsFor
 PASSWORD = "correct horse battery staple\n"
 
 
-def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _commands(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield words, command
     for name, below in getattr(command, "commands", {}).items():
-        yield from _commands(below, (*words, name))
+        yield from _commands((*words, name), below)
 
 
-COMMANDS = dict(_commands(typer.main.get_command(app)))
+COMMANDS = {words: command for noun, top in commands().items() for words, command in _commands((noun,), top)}
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", [(), *COMMANDS], ids=" ".join)
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_everything_has_help(ostiary: CommandLine, words: tuple[str, ...]) -> None:
     result = ostiary.run(*words, "--help")
@@ -42,7 +41,7 @@ def test_everything_has_help(ostiary: CommandLine, words: tuple[str, ...]) -> No
     assert "Usage:" in result.stdout
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words and not hasattr(COMMANDS[words], "commands")])
+@pytest.mark.parametrize("words", [words for words in COMMANDS if not hasattr(COMMANDS[words], "commands")])
 def test_every_command_but_serve_prints_json_for_programs(words: tuple[str, ...]) -> None:
     names = {name for parameter in COMMANDS[words].params for name in parameter.opts}
     assert words == ("serve",) or "--json" in names

@@ -21,7 +21,6 @@ from mcp_types import TextContent
 from pydantic import AnyUrl
 
 from clients.profiles import apply
-from server.storage import scopes
 from server.storage.resources import Resource
 from tests.conftest import Serve
 from tests.interop.conftest import Visitor
@@ -156,10 +155,8 @@ async def mcp_server(listening: ListeningServer, tmp_path: Path) -> AsyncIterato
 
 async def _add_resource(server: ListeningServer, url: str) -> None:
     """Do what `ostiary scope create` and `ostiary resource create` do."""
-    now = server.clock.now()
-    known = Resource(url, "Notes", (SCOPE,))
-    await server.run(lambda db: scopes.add_missing(db, [SCOPE], now=now))
-    await server.add_resources(known)
+    await server.add_scopes(SCOPE)
+    await server.add_resources(Resource(url, "Notes", (SCOPE,)))
 
 
 async def test_the_mcp_server_says_where_its_tokens_come_from(listening: ListeningServer, mcp_server: str) -> None:

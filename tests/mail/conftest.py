@@ -36,6 +36,11 @@ def own_log() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(autouse=True)
+def mails_wait() -> None:
+    """Here they leave by themselves."""
+
+
 class Collector:
     """A transport that keeps what it is given, and fails when it is told to."""
 

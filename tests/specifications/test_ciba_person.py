@@ -11,7 +11,7 @@ from server.accounts.user import User
 from server.events.context import CLI
 from server.events.names import Event
 from server.protocol import backchannel_prompts
-from server.storage import authorization_detail_types, users
+from server.storage import users
 from server.storage.authorization_detail_types import DetailType
 from server.storage.resources import Resource
 from tests.support.account import alice_of, enter, events
@@ -305,12 +305,11 @@ async def test_a_request_of_a_client_that_was_disabled_is_not_shown(person: Pers
 
 async def test_what_is_asked_in_detail_is_shown_in_words(person: Person, bank: RelyingParty) -> None:
     """RFC 9396 section 12 and RFC 8707: a payment and its resource, in the decision and in the token."""
-    server, now = bank.server, bank.server.clock.now()
+    server = bank.server
     schema = {"properties": {"amount": {"type": "string", "title": "Amount"}}}
     payment = DetailType("payment", "A payment", schema)
     shop = Resource("https://api.example/", "The shop's API")
-    await server.run(lambda db: authorization_detail_types.put(db, payment, now=now))
-    server.services.detail_types = {"payment": payment}
+    await server.add_detail_types(payment)
     await server.add_resources(shop)
     await server.change_client("bank", authorization_details_types=["payment"])
     details = [{"type": "payment", "amount": "12.50 EUR"}]

@@ -10,7 +10,7 @@ import pytest
 
 from clients.metadata_document import is_document_url
 from clients.self_registration import DEFAULT_SCOPE
-from server.storage import clients, scopes
+from server.storage import clients
 from tests.conftest import SettingsFor
 from tests.support.person import Person
 from tests.support.receiver import Answer, Receiver
@@ -68,11 +68,6 @@ def _publish(host: Receiver, *, path: str = "/client.json", **changes: Any) -> s
     present = {name: value for name, value in document.items() if value is not None}
     host.answers[path] = Answer(body=json.dumps(present).encode())
     return client_id
-
-
-async def _define(server: RunningServer, *names: str) -> None:
-    await server.run(lambda db: scopes.add_missing(db, list(names), now=server.clock.now()))
-    server.services.scopes = dict.fromkeys(names, "")
 
 
 def _rp(server: RunningServer, client_id: str) -> RelyingParty:
@@ -160,7 +155,7 @@ async def test_a_document_without_scopes_is_no_wish_for_all_of_them(
     server: RunningServer, person: Person, host: Receiver
 ) -> None:
     """Section 6: what this server has of its own is for clients that name it, and `account` for an operator's."""
-    await _define(server, "mcp:tools", "account")
+    await server.add_scopes("mcp:tools", "account")
     rp = _rp(server, _publish(host))
     client = await server.services.registry.find(rp.client_id)
     assert client is not None
@@ -176,7 +171,7 @@ async def test_a_document_without_scopes_is_no_wish_for_all_of_them(
 
 @ON
 async def test_a_document_may_name_scopes_but_not_the_account(server: RunningServer, host: Receiver) -> None:
-    await _define(server, "account")
+    await server.add_scopes("account")
     client = await server.services.registry.find(_publish(host, scope="openid roles org account no:such"))
     assert client is not None
     assert client.scope_order == ("openid", "roles", "org")

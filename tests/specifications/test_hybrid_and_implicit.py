@@ -103,7 +103,7 @@ async def test_an_id_token_tells_no_more_than_the_resource_of_its_request_may_kn
     """RFC 8707 section 2.2: a scope that means something at another resource alone opens nothing here either."""
     orders = Resource("https://orders.example/", scopes=("read:orders",))
     staff = Resource("https://staff.example/", scopes=("roles",))
-    server.services.resources = {resource.uri: resource for resource in (orders, staff)}
+    await server.add_resources(orders, staff)
     scope = "openid profile roles"
     answer = await sign_in(person, hybrid, response_type="id_token", scope=scope, resource=orders.uri)
     _, claims = await hybrid.verified(answer["id_token"])

@@ -190,7 +190,7 @@ async def test_disabling_the_person_ends_the_token(server: RunningServer, crm: R
 async def test_a_token_is_for_the_resource_that_is_named(server: RunningServer, crm: RelyingParty, alice: User) -> None:
     """RFC 8707 section 2.2."""
     stock = Resource("https://stock.example/", scopes=("read:things",))
-    server.services.resources = {stock.uri: stock}
+    await server.add_resources(stock)
     response = await _grant(crm, _assertion(server, alice.id), resource=stock.uri)
     assert (await crm.verified(response.json()["access_token"]))[1]["aud"] == stock.uri
 

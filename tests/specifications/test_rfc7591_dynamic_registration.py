@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.storage import client_registrations, clients, scopes
+from server.storage import client_registrations, clients
 from server.tokens import opaque
 from tests.keys.material import key_pair
 from tests.support.person import Person
@@ -126,8 +126,7 @@ async def test_people_are_always_asked_and_told_that_nobody_vouches(server: Runn
 )
 async def test_nobody_registers_for_the_account_api(server: RunningServer, overrides: dict[str, Any]) -> None:
     """Section 3.2.1: left out, and the answer tells; with it a client could change somebody's password."""
-    await server.run(lambda db: scopes.add_missing(db, ["account"], now=server.clock.now()))
-    server.services.scopes = {"account": ""}
+    await server.add_scopes("account")
     token = (
         await initial_token(server, is_trusted=True, uses=2) if overrides["client_registration"] == "token" else None
     )

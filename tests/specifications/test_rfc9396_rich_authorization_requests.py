@@ -1,11 +1,11 @@
 """RFC 9396 Rich Authorization Requests."""
 
 import json
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection
 
 from server.protocol.json_schema import SchemaError, check_schema, problem_of
 from server.storage import authorization_detail_types
@@ -48,15 +48,8 @@ def _payment(amount: str = "123.50", **members: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 async def types(server: RunningServer) -> None:
-    known, apis = (PAYMENT, ACCOUNTS), (Resource(BANK), Resource(ARCHIVE))
-
-    def work(db: Connection) -> None:
-        for detail_type in known:
-            authorization_detail_types.put(db, detail_type, now=server.clock.now())
-
-    await server.run(work)
-    server.services.detail_types = {item.type: item for item in known}
-    await server.add_resources(*apis)
+    await server.add_detail_types(PAYMENT, ACCOUNTS)
+    await server.add_resources(Resource(BANK), Resource(ARCHIVE))
 
 
 @pytest.fixture
@@ -115,8 +108,7 @@ async def test_truth_and_lists_of_objects_are_said_so_that_people_can_read_them(
     schema = {
         "properties": {"items": {"title": "Items", "items": one}, "gift": {"title": "Gift"}, "days": {"title": "Days"}}
     }
-    known = {**rp.server.services.detail_types, ACCOUNTS.type: DetailType(ACCOUNTS.type, "Order", schema)}
-    rp.server.services.detail_types = known
+    await rp.server.add_detail_types(DetailType(ACCOUNTS.type, "Order", schema))
     asked = {"items": [{"name": "Tea", "count": 2}, {"name": "Cup", "count": 1}], "gift": False, "days": [True, None]}
     await person.visit(rp.url(authorization_details=json.dumps([{"type": ACCOUNTS.type, **asked}])))
     await person.sign_in()
@@ -185,7 +177,7 @@ async def test_a_field_that_no_description_can_name_gets_a_plain_answer(
 ) -> None:
     """RFC 6749 section 5.2: an error description is printable ASCII."""
     schema = {"type": "object", "properties": {"größe": {"type": "string"}}, "required": ["größe"]}
-    server.services.detail_types = {"payment_initiation": DetailType("payment_initiation", "", schema)}
+    await server.add_detail_types(DetailType("payment_initiation", "", schema))
     await person.visit(rp.url(authorization_details='[{"type": "payment_initiation"}]'))
     assert person.answer()["error_description"] == "The authorization_details are not as their type says"
 
@@ -273,9 +265,11 @@ async def test_discovery_names_the_types(server: RunningServer) -> None:
     """Section 10."""
     async with server.http() as http:
         document = (await http.get("/.well-known/oauth-authorization-server")).json()
-        server.services.detail_types = {}
+        for known in (PAYMENT, ACCOUNTS):
+            await server.run(partial(authorization_detail_types.remove, name=known.type))
+        await server.refresh()
         without = (await http.get("/.well-known/oauth-authorization-server")).json()
-    assert document["authorization_details_types_supported"] == ["payment_initiation", "account_information"]
+    assert document["authorization_details_types_supported"] == ["account_information", "payment_initiation"]
     assert "authorization_details_types_supported" not in without
 
 

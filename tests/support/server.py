@@ -1,7 +1,7 @@
 """A whole server in this process: its lifespan runs, and requests reach it through ASGI."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -13,11 +13,14 @@ from clients.metadata import validate
 from server.accounts import registration
 from server.accounts.user import User
 from server.app import create_app
+from server.background import Background
 from server.events.context import CLI
 from server.protocol import client_secrets
 from server.protocol.services import Services
 from server.settings import Settings
+from server.storage import authorization_detail_types as detail_types
 from server.storage import clients, resources, scopes
+from server.storage.authorization_detail_types import DetailType
 from server.storage.resources import Resource
 
 T = TypeVar("T")
@@ -123,14 +126,27 @@ class RunningServer:
 
     async def add_resources(self, *known: Resource) -> None:
         """Register protected resources, and let the server know them at once."""
-        now = self.clock.now()
+        await self._define(resources.put, known)
 
+    async def add_scopes(self, *names: str) -> None:
+        """Define scopes without a description, and let the server know them at once."""
+        await self._define(scopes.add_missing, [list(names)])
+
+    async def add_detail_types(self, *known: DetailType) -> None:
+        """Define types of `authorization_details`, or change them, and let the server know them at once."""
+        await self._define(detail_types.put, known)
+
+    async def _define(self, put: Callable[..., object], known: Iterable[object]) -> None:
         def work(db: Connection) -> None:
-            for resource in known:
-                resources.put(db, resource, now=now)
+            for one in known:
+                put(db, one, now=self.clock.now())
 
         await self.run(work)
-        self.services.resources = {**self.services.resources, **{resource.uri: resource for resource in known}}
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Let the server notice at once what was changed, as it does by itself within a second."""
+        await Background(self.services).refresh()
 
     async def change_client(self, client_id: str, **metadata: Any) -> None:
         """Change some of a client's metadata."""
