@@ -25,7 +25,7 @@ demo: dev node_modules/.stamp ## Start the server and the example clients, ready
 	@exec $(BIN)/python examples/demo.py
 
 test: dev provision node_modules/.stamp ## Run every test, on SQLite and PostgreSQL, in Chromium, with foreign clients
-	@$(BIN)/python -m pytest -p tests.support.complete_run -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/python -m pytest -p tests.support.complete_run -n $(TEST_PROCESSES) --dist worksteal
 
 check: dev ## Check format, lint, types and import rules, then run the quick tests
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
