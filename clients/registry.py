@@ -62,13 +62,17 @@ class ClientRegistry:
             return known
         if client_id in self._unknown or not _CLIENT_ID.match(client_id):
             return None
-        if self._documents is not None and self._documents.covers(client_id):
+        if self._documents is not None and self.is_document(client_id):
             return await self._documents.find(client_id, self._store)
         generation = self._generation
         client = await self._store.find_client(client_id)
         if generation == self._generation:  # else something changed while we read
             self._remember(client_id, client)
         return client
+
+    def is_document(self, client_id: str) -> bool:
+        """Whether a client_id is the URL of a metadata document, which describes the client."""
+        return self._documents is not None and self._documents.covers(client_id)
 
     def _remember(self, client_id: str, client: Client | None) -> None:
         if client is None:

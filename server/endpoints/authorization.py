@@ -36,7 +36,7 @@ async def authorization(request: Request) -> Response:
     client = None if client_id is None else await visit.services.registry.find(client_id)
     draft = Draft()
     try:
-        proven = prove_client(parameters, client)
+        proven = prove_client(parameters, client, visit.services)
         parameters = await resolve(draft, parameters, proven, visit.services)
         authorization_request = validate(parameters, proven, visit.services, draft)
     except UnprovenRequestError as error:

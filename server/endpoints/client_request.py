@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -23,7 +22,7 @@ from server.events.context import Context
 from server.events.names import Event
 from server.observability import trace
 from server.observability.logging import logger
-from server.protocol.errors import InvalidRequestError, OAuth2Error, TooManyRequestsError
+from server.protocol.errors import ClientRefusedError, InvalidRequestError, OAuth2Error, TooManyRequestsError
 from server.protocol.request import HttpFacts, Parameters, form_parameters, query_parameters, refuse_repeated
 from server.protocol.response import Answer, error_answer, to_response
 from server.protocol.services import Services, context_of, services_of
@@ -48,21 +47,6 @@ class ClientRequest:
 
 Work = Callable[[Connection | None, ClientRequest], Answer]
 Prepare = Callable[[ClientRequest], Awaitable[ClientRequest]]
-
-
-class ClientRefusedError(OAuth2Error):
-    """Client authentication failed: RFC 6749 section 5.2."""
-
-    def __init__(self, problem: AuthenticationProblem) -> None:
-        super().__init__(problem.description, status_code=problem.status, error=problem.error)
-        self.cause, self.method = problem.cause, problem.method
-        self._used_basic = problem.used_basic
-
-    def get_headers(self) -> list[tuple[str, str]]:
-        """Challenge where Basic was tried, and with every 401 (RFC 9110 section 15.5.2)."""
-        is_challenged = self._used_basic or self.status_code == HTTPStatus.UNAUTHORIZED
-        challenge = [("WWW-Authenticate", 'Basic realm="ostiary", charset="UTF-8"')] if is_challenged else []
-        return [*super().get_headers(), *challenge]
 
 
 async def handle(

@@ -50,7 +50,7 @@ async def resolve(draft: Draft, parameters: Parameters, client: Client, services
 
 def validate(parameters: Parameters, client: Client | None, services: Services, draft: Draft) -> AuthorizationRequest:
     """Run all checks. Raises UnprovenRequestError, and once `draft.redirect_uri` is set, protocol errors."""
-    proven = prove_client(parameters, client)
+    proven = prove_client(parameters, client, services)
     prove_redirect_uri(draft, parameters, proven)
     for check in CHECKS:
         check(draft, parameters, proven, services)
@@ -68,19 +68,29 @@ def check_details(draft: Draft, parameters: Parameters, client: Client, services
         check(draft, parameters, client, services)
 
 
-def prove_client(parameters: Parameters, client: Client | None) -> Client:
+def prove_client(parameters: Parameters, client: Client | None, services: Services) -> Client:
     """Refuse a request that does not name exactly one known client."""
+    client_id = parameters.get("client_id")
     if "client_id" in parameters.repeated:
         raise UnprovenRequestError(
             "invalid_request",
             _("The request names more than one application that it comes from."),
             description="The client_id is repeated",
         )
-    if parameters.get("client_id") is None:
+    if client_id is None:
         raise UnprovenRequestError(
             "invalid_request",
             _("The request does not say which application it comes from."),
             description="The client_id is missing",
+        )
+    if client is None and services.registry.is_document(client_id):
+        # Why, the log alone says: it may be what only we can see of somebody's network.
+        raise UnprovenRequestError(
+            "invalid_client",
+            _(
+                "No valid description of the application that sent you here was found at its address."
+            ),
+            description="The client's metadata document cannot be fetched, or is not valid",
         )
     if client is None or client.disabled:
         raise UnprovenRequestError(

@@ -5,31 +5,33 @@ description; Authlib raises ValueError for others, so texts here are constants.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import (
     AccessDeniedError,
-    InvalidClientError,
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
     UnauthorizedClientError,
 )
 
+from clients.authentication import AuthenticationProblem
+
 __all__ = [
     "AccessDeniedError",
     "AccountSelectionRequiredError",
     "AuthorizationPendingError",
     "BearerError",
+    "ClientRefusedError",
     "ConsentRequiredError",
     "DpopError",
     "ExpiredTokenError",
     "InteractionRequiredError",
     "InvalidAuthorizationDetailsError",
     "InvalidBindingMessageError",
-    "InvalidClientError",
     "InvalidGrantError",
     "InvalidRequestError",
     "InvalidRequestObjectError",
@@ -70,6 +72,21 @@ class UnprovenRequestError(Exception):
         self.error = error
         self.message = message
         self.description = description
+
+
+class ClientRefusedError(OAuth2Error):
+    """Client authentication failed: RFC 6749 section 5.2."""
+
+    def __init__(self, problem: AuthenticationProblem) -> None:
+        super().__init__(problem.description, status_code=problem.status, error=problem.error)
+        self.cause, self.method = problem.cause, problem.method
+        self._used_basic = problem.used_basic
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Challenge where Basic was tried, and with every 401 (RFC 9110 section 15.5.2)."""
+        is_challenged = self._used_basic or self.status_code == HTTPStatus.UNAUTHORIZED
+        challenge = [("WWW-Authenticate", 'Basic realm="ostiary", charset="UTF-8"')] if is_challenged else []
+        return [*super().get_headers(), *challenge]
 
 
 class UnsupportedResponseTypeError(OAuth2Error):

@@ -60,11 +60,15 @@ async def test_every_line_of_a_request_has_its_number_and_client(
             assert response.json()["error"] in ("invalid_client", "invalid_request")
             line = _line(capsys, "client authentication failed")
             assert (line["client"], line["request_id"]) == ("service", response.headers["x-request-id"])
-        page = await http.get("/authorize", params={"client_id": "service", "redirect_uri": "https://evil.example/"})
-        line = _line(capsys, "request refused")
-        assert line["request_id"] == page.headers["x-request-id"]
-        assert (line["client"], line["error"]) == ("service", "invalid_request")
-        assert line["description"].startswith("The redirect_uri is not registered for this client")
+        for client_id, error, said in (
+            ("service", "invalid_request", "The redirect_uri is not registered for this client, letter for letter"),
+            ("nobody", "invalid_client", "The client is not registered"),
+        ):
+            parameters = {"client_id": client_id, "redirect_uri": "https://evil.example/"}
+            page = await http.get("/authorize", params=parameters)
+            line = _line(capsys, "request refused")
+            assert line["request_id"] == page.headers["x-request-id"]
+            assert (line["client"], line["error"], line["description"]) == (client_id, error, said)
     rows = await server.run(lambda db: audit.list_rows(db, event=Event.CLIENT_AUTHENTICATION_FAILED.value))
     assert len(rows) == 3
 
@@ -93,9 +97,10 @@ async def test_why_a_request_object_is_refused_is_in_the_log(
 
 
 def _line(capsys: pytest.CaptureFixture[str], event: str) -> dict[str, Any]:
-    found = [json.loads(line) for line in capsys.readouterr().err.splitlines() if event in line]
-    assert len(found) == 1
-    line: dict[str, Any] = found[0]
+    """Return the one line of a refusal beside the access log."""
+    lines: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (line,) = [line for line in lines if line["event"] != "request"]
+    assert line["event"] == event
     return line
 
 

@@ -211,6 +211,7 @@ async def test_what_is_no_document_is_no_client(server: RunningServer, person: P
     for answer in NO_DOCUMENT:
         host.answers["/wrong.json"] = answer
         assert await _is_refused(person, _rp(server, host.origin + "/wrong.json")), answer
+        assert "No valid description of the application" in person.text, "all the same: strangers choose what we fetch"
 
 
 @ON
