@@ -87,9 +87,7 @@ def prove_client(parameters: Parameters, client: Client | None, services: Servic
         # Why, the log alone says: it may be what only we can see of somebody's network.
         raise UnprovenRequestError(
             "invalid_client",
-            _(
-                "No valid description of the application that sent you here was found at its address."
-            ),
+            _("No valid description of the application that sent you here was found at its address."),
             description="The client's metadata document cannot be fetched, or is not valid",
         )
     if client is None or client.disabled:

@@ -93,9 +93,9 @@ def test_hostile_text_is_no_error() -> None:
 
 
 def test_a_check_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     check("ab" * 512, minimum_length=15, words=["Ada", "Lovelace"])
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_the_list_is_what_its_maker_makes_and_long_enough() -> None:
@@ -178,13 +178,13 @@ def test_a_password_in_letters_of_the_world_is_rated() -> None:
     ["4@8({[<369&#!1/|0$5+7%2" * 44, "a" * 1024, "ab1" * 341, "19871987" * 128, "p4$sw0rd!" * 113],
 )
 def test_rating_a_hostile_password_takes_bounded_time(password: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     check_with(
         Settings.model_validate({"password_max_length": 1024}),
         password,
         ["x" * 10_000, *(f"word{n}" for n in range(10_000))],
     )
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3
 
 
 async def test_the_pool_checks_without_holding_up_others_and_has_an_end() -> None:

@@ -251,9 +251,9 @@ async def _medians(ask: Ask, names: tuple[str, ...], rounds: int) -> dict[str, f
 
 
 async def _assert_alike(ask: Ask, names: tuple[str, ...], rounds: int, ratio: float) -> dict[str, float]:
-    """A leak is there every time, a hiccup of the machine is not: of three tries one must be even."""
+    """A leak is there every time, a hiccup of the machine is not: of five tries one must be even."""
     medians: dict[str, float] = {}
-    for _ in range(3):
+    for _ in range(5):
         medians = await _medians(ask, names, rounds)
         if max(medians.values()) / min(medians.values()) < ratio:
             return medians

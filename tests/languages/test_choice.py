@@ -40,9 +40,9 @@ def test_the_header_is_read_as_weights_say(header: str, wishes: list[str]) -> No
 
 def test_an_absurd_header_costs_nothing() -> None:
     header = ",".join(f"x{number}-{'y' * 200};q=0.{number % 1000:03}" for number in range(20_000))
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(wishes_of(header)) <= 20
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

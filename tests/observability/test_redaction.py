@@ -3,12 +3,12 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 
 import pytest
 
-from server.clock import perf_counter
 from server.observability import logging as ours
 from server.settings import Settings
 from server.tokens import opaque
@@ -44,10 +44,10 @@ def test_one_event_is_one_line_without_control_characters() -> None:
 
 
 def test_redaction_takes_no_time_whatever_is_sent() -> None:
-    started = perf_counter()
+    started = time.thread_time()
     for text in ("eyJ" * 20_000, "/" + "eyJaaaaa." * 8000, "Bearer " * 10_000, "oac_" * 15_000, "://a:" * 12_000):
         ours.redact(text)
-    assert perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 @pytest.fixture

@@ -83,13 +83,15 @@ async def test_a_turn_that_was_waited_for_in_vain_is_not_lost() -> None:
 
 async def test_a_tarpit_for_one_kind_keeps_no_other_kind_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also at the same host: logout notices reach it while strangers have it asked for request objects."""
-    monkeypatch.setattr("server.outbound.fetcher.TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr("server.outbound.fetcher.TOTAL_SECONDS", 2.0)
     fetcher = Fetcher(allow_private=True)
     async with tarpit() as (pit, url):
         asking = [
             asyncio.create_task(fetcher.get(url, media=REQUEST_OBJECT, lane=Lane.REQUEST_OBJECTS)) for _ in range(50)
         ]
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(1.5):
+            while pit.most < MAX_AT_ONE_HOST:
+                await asyncio.sleep(0.01)
         busy = [task for task in asking if task.done() and isinstance(task.exception(), BusyFetchError)]
         assert len(busy) == 50 - MAX_AT_ONE_HOST
         assert pit.most == MAX_AT_ONE_HOST
