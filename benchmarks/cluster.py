@@ -8,6 +8,8 @@ from tests.support.postgresql import Cluster, find_binary
 class DurableCluster(Cluster):
     """One cluster in a temporary directory, reached over a socket in it, that syncs every commit to the disk."""
 
+    is_durable = True
+
     def __enter__(self) -> Self:
         self._run(find_binary("initdb"), "-D", str(self._data), "-U", "ostiary", "-A", "trust", "-E", "UTF8")
         options = f"-k {self.directory} -c listen_addresses="

@@ -9,6 +9,7 @@ from server.languages import Message as _
 from server.observability.logging import logger
 from server.pages.visit import PageError, Visit
 from server.protocol.errors import OAuth2Error
+from server.protocol.refusals import note_answer
 from server.protocol.request import BodyTooLargeError
 from server.protocol.response import error_answer, to_response
 from server.protocol.services import services_of
@@ -27,6 +28,8 @@ def page_error(request: Request, error: Exception) -> Response:
     """Show what a page had to say."""
     if not isinstance(error, PageError):
         raise TypeError from error
+    if not error.is_noted:
+        note_answer(error.status, error.title, cause=error.message)
     return Visit.of(request).error(error)
 
 
@@ -42,6 +45,7 @@ def oauth_error(request: Request, error: Exception) -> Response:
 
 def too_large(request: Request, _error: Exception) -> Response:
     """Answer a body that is too large: 413."""
+    note_answer(413, "The request is too large")
     return _say(request, 413, "invalid_request", _("The request is too large"))
 
 

@@ -35,7 +35,7 @@ def set_password(
     notify: Sealer | None = None,
     history: int = MAX_HISTORY,
 ) -> None:
-    """Store a new password. All other sessions end, every token is revoked, links die, throttles are forgiven.
+    """Store a new password. All other sessions end, every token is revoked, links die, wrong guesses are forgiven.
 
     `except_session_id` is the session in which the person has just shown the old password. With `notify` a mail tells
     them, and from which device, by the User-Agent. `history` is how many former passwords are kept.
@@ -48,7 +48,7 @@ def set_password(
     sessions.end_all(db, user.id, context=context, now=now, except_id=except_session_id)
     trusted_browsers.delete_of_user(db, user.id)
     authorizations.revoke_of_user(db, user.id, now)
-    throttling.forgive_account(db, user.id)
+    throttling.forgive_password(db, user.id)
     record(db, Event.PASSWORD_CHANGED, context, now=now, user_id=user.id)
     if notify is not None:
         values: dict[str, str | int] = {"name": user.name or "", "device": context.user_agent, "time": now}

@@ -12,7 +12,7 @@ import secrets
 from sqlalchemy import Connection
 
 from keys.sealing import Sealer
-from server.accounts import factor_mails, mailing, throttling
+from server.accounts import factor_mails, throttling
 from server.accounts.throttling import Throttled
 from server.accounts.user import User
 from server.events.audit import record
@@ -67,9 +67,9 @@ def send(
     now: int,
     rate_limits: bool = True,
 ) -> Throttled | None:
-    """Mail a new code; the one before it is dead. Throttled where the mailbox got too many."""
+    """Mail a new code; the one before it is dead. Throttled where the person asked for too many."""
     if rate_limits:
-        throttled = throttling.reserve(db, (mailing.mailbox_key(user.id),), now)
+        throttled = throttling.reserve(db, (throttling.email_code_key(user.id),), now)
         if throttled is not None:
             return throttled
     users.lock(db, user.id)

@@ -110,6 +110,11 @@ def overview(db: Connection, settings: Settings, user: User, now: int) -> Overvi
     )
 
 
+def is_proven(factors: Factors, acr: str, amr: Iterable[str]) -> bool:
+    """Whether a sign-in showed the best kind of factor that the person has: a code by e-mail if there is no other."""
+    return acr == AAL2 or (not factors.is_strong and "otp" in amr)
+
+
 def policy_of(settings: Settings, user: User | None, client: Client | None) -> Mfa:
     """Return whether this person needs a second factor here: the server's rule, sharpened by role and by client."""
     has_role = user is not None and bool(set(user.roles) & set(settings.mfa_roles))

@@ -124,6 +124,9 @@ def register(
         raise UsernameTakenError("this username is taken")
     invitation = _accepted_invitation(db, account, settings, now)
     is_verified = invitation is not None and invitation.email is not None
+    if invitation is not None and invitation.email is not None:
+        # Whoever has the link has proven this spelling; one that normalizes alike may be another mailbox.
+        account = replace(account, email=invitation.email)
     must_verify = settings.email_verification is EmailVerification.REQUIRED and not is_verified
     roles = {*([settings.default_role] if settings.default_role else []), *(invitation.roles if invitation else ())}
     try:

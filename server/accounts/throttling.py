@@ -67,6 +67,7 @@ class Kind(StrEnum):
     CLIENT = "client"
     REGISTRATION = "registration"
     MAILBOX = "mailbox"
+    EMAIL_CODE = "email_code"
     MAIL_SENDER = "mail_sender"
     USER_CODE = "user_code"
     USER_CODES = "user_codes"
@@ -84,6 +85,8 @@ POLICIES = {
     Kind.CLIENT: Policy(free=20, first_delay=5, longest_delay=900, fade_seconds=60),
     Kind.REGISTRATION: Policy(free=20, first_delay=30, longest_delay=900, fade_seconds=60),
     Kind.MAILBOX: Policy(free=5, first_delay=60, longest_delay=900, fade_seconds=600),
+    # Only who has the right password asks for codes: mails that strangers can have sent must not use these up.
+    Kind.EMAIL_CODE: Policy(free=5, first_delay=60, longest_delay=900, fade_seconds=600),
     # RFC 8628 section 5.1: one in 25 billion is right. From one address, and from all of them together.
     Kind.USER_CODE: Policy(free=10, first_delay=15, longest_delay=900, fade_seconds=60),
     Kind.USER_CODES: Policy(free=600, first_delay=1, longest_delay=4, fade_seconds=1),
@@ -162,6 +165,11 @@ def registration_key(address: str) -> ThrottleKey:
     return ThrottleKey(Kind.REGISTRATION, address_key(address).name)
 
 
+def email_code_key(user_id: str) -> ThrottleKey:
+    """Return the counter of codes that are mailed to an account."""
+    return ThrottleKey(Kind.EMAIL_CODE, user_id)
+
+
 def user_code_keys(address: str) -> list[ThrottleKey]:
     """Return the counters of device codes that are typed in: of the address, and of the whole server.
 
@@ -218,8 +226,16 @@ def withdraw(db: Connection, keys: Sequence[ThrottleKey]) -> None:
         throttles.take_back(db, key.digest)
 
 
+def forgive_password(db: Connection, user_id: str) -> None:
+    """Clear what was counted against an account's password, after it was replaced.
+
+    Not against its second factors: whoever reads the mailbox can replace the password again and again.
+    """
+    throttles.remove(db, [account_key(user_id, "").digest])
+
+
 def forgive_account(db: Connection, user_id: str) -> None:
-    """Clear what was counted against an account, after its password or second factors were replaced."""
+    """Clear all that was counted against an account, because an operator says so."""
     throttles.remove(db, [account_key(user_id, "").digest, second_factor_key(user_id).digest])
 
 

@@ -7,7 +7,9 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 from starlette.requests import Request
 
+from server.accounts import second_factor
 from server.accounts.second_factor import FRESH_SECONDS
+from server.accounts.sessions import AAL2
 from server.accounts.user import User
 from server.api import errors
 from server.api.errors import ApiError, Problem
@@ -19,6 +21,7 @@ from server.protocol import bearer
 from server.protocol.bearer import BearerToken, PresentedToken
 from server.protocol.errors import BearerError
 from server.protocol.services import Services, context_of, services_of
+from server.storage import users
 
 T = TypeVar("T")
 ACCOUNT_SCOPE = "account"
@@ -126,7 +129,13 @@ def check_fresh(call: Call, token: BearerToken) -> None:
         raise errors.step_up(max_age=FRESH_SECONDS)
 
 
-def check_strong(token: BearerToken, acr: str | None) -> None:
-    """Refuse a token of a sign-in that is weaker than demanded; None demands nothing. Raises ApiError."""
-    if acr is not None and token.authorization["acr"] != acr:
-        raise errors.step_up(acr=acr)
+def check_proven(db: Connection, call: Call, token: BearerToken) -> None:
+    """Refuse a token of a sign-in without the person's second factor, if they have one. Raises ApiError.
+
+    Whoever got a token with the password alone, before there was a factor, has shown none.
+    """
+    user = users.find_by_id(db, token.user.id) or token.user
+    factors = second_factor.factors_of(db, call.services.settings, user)
+    if factors.has_any and not second_factor.is_proven(factors, token.authorization["acr"], token.authorization["amr"]):
+        # a code by e-mail makes no aal2: the next sign-in asks for it
+        raise errors.step_up(acr=AAL2) if factors.is_strong else errors.step_up(max_age=0)

@@ -1,7 +1,5 @@
 """Signing in with a password; who has a second factor gets an `mfa_token` first."""
 
-from typing import Any
-
 from sqlalchemy import Connection
 
 from server.accounts import sign_in, throttling, verification
@@ -85,7 +83,7 @@ def _proceed(db: Connection, call: Call, user: User) -> Reply | ApiError:
     if verification.must_verify_first(call.services.settings, user):
         send_link(db, call, user)
         return ApiError(403, NOT_VERIFIED)
-    return Reply(200, tokens_or_challenge(db, call, user))
+    return proceed(db, call, user)
 
 
 def send_link(db: Connection, call: Call, user: User) -> None:
@@ -95,10 +93,12 @@ def send_link(db: Connection, call: Call, user: User) -> None:
     )
 
 
-def tokens_or_challenge(db: Connection, call: Call, user: User) -> dict[str, Any]:
-    """Return the tokens of a person whose password was right, or what asks for the second factor."""
+def proceed(db: Connection, call: Call, user: User, *, status: int = 200) -> Reply | ApiError:
+    """Return the tokens of a person whose password was right, or what asks for the second factor, or a refusal."""
     owed = mfa_token.demand(db, call, user)
-    return tokens.issue(db, call, user, sign_in.PASSWORD_AMR) if owed is None else owed
+    if isinstance(owed, ApiError):
+        return owed
+    return Reply(status, tokens.issue(db, call, user, sign_in.PASSWORD_AMR) if owed is None else owed)
 
 
 SIGNED_IN = Answer(

@@ -5,15 +5,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from server.accounts import email_change, lifecycle, profile_changes, sessions
+from server.accounts import email_change, lifecycle, profile_changes
 from server.accounts import identifiers as ids
 from server.accounts.identifiers import InvalidIdentifierError
 from server.accounts.profile_changes import ADDRESS_FIELDS, CLAIM_FIELDS
-from server.accounts.second_factor import factors_of
 from server.accounts.throttling import Throttled
 from server.accounts.user import User
 from server.api import confirmation, errors, login, person
-from server.api.call import ACCOUNT_SCOPE, Call, Reply, check_fresh, check_strong
+from server.api.call import ACCOUNT_SCOPE, Call, Reply, check_fresh, check_proven
 from server.api.errors import ApiError
 from server.api.operation import Answer, Body, Member, Operation, Schema
 from server.protocol.bearer import BearerToken
@@ -79,7 +78,7 @@ def _request_email_change(db: Connection, call: Call, token: BearerToken) -> dic
     email, user = call.text("email").strip(), token.user
     if not email or email == user.email:
         return {}
-    check_strong(token, _strength(db, call, token))
+    check_proven(db, call, token)
     check_fresh(call, token)
     try:
         throttled = email_change.request(
@@ -98,14 +97,9 @@ def _request_email_change(db: Connection, call: Call, token: BearerToken) -> dic
     return {"pending_email": ids.clean_email(email)}
 
 
-def _strength(db: Connection, call: Call, token: BearerToken) -> str | None:
-    """Return the strength that a sign-in of this person must have for what cannot be taken back."""
-    return sessions.AAL2 if factors_of(db, call.services.settings, token.user).is_strong else None
-
-
 async def delete(call: Call) -> Reply:
     """Delete the account: out at once, erased after the time of grace."""
-    await call.read(lambda db, token: check_strong(token, _strength(db, call, token)))
+    await call.read(lambda db, token: check_proven(db, call, token))
 
     def work(db: Connection, token: BearerToken) -> bool | ApiError:
         services = call.services

@@ -10,7 +10,7 @@ from server.accounts import recovery_codes, second_factor, sessions, sign_in, to
 from server.accounts.throttling import Throttled
 from server.accounts.user import User
 from server.api import errors, login, mfa_removal, mfa_token, tokens
-from server.api.call import Call, Reply, check_fresh, check_strong
+from server.api.call import Call, Reply, check_fresh, check_proven
 from server.api.errors import ApiError
 from server.api.login import accepted
 from server.api.operation import Answer, Body, Member, Operation, Schema
@@ -81,18 +81,27 @@ async def _enrolling(call: Call, work: Callable[[Connection, _Enrolling], T]) ->
 
 def _who(db: Connection, call: Call) -> _Enrolling:
     if call.token is not None and call.token.startswith(mfa_token.PREFIX):
-        owing = mfa_token.find_owing(db, call.token, call.now)
-        if owing is None or not owing.is_enrolling:
-            raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_token")
-        return _Enrolling(owing.user, mfa_token.digest(call.token), is_before_tokens=True)
+        return _Enrolling(_owing(db, call, call.token), mfa_token.digest(call.token), is_before_tokens=True)
     token = call.authenticated(db)
     if second_factor.policy_of(call.services.settings, token.user, None) is Mfa.OFF:
         raise ApiError(403, SWITCHED_OFF)
+    users.lock(db, token.user.id)  # a factor that is set up at this moment counts
     # Whoever stole a token of a weaker sign-in must not add a factor of their own.
-    has_factor = second_factor.has_second_factor(db, token.user.id)
-    check_strong(token, sessions.AAL2 if has_factor else None)
+    check_proven(db, call, token)
     check_fresh(call, token)
     return _Enrolling(token.user, str(token.authorization["session_id"]))
+
+
+def _owing(db: Connection, call: Call, token: str) -> User:
+    """Return who must set up their first factor. Once they have one, wherever they did it, the token opens nothing."""
+    owing = mfa_token.find_owing(db, token, call.now)
+    if owing is not None:
+        users.lock(db, owing.user.id)
+        owing = mfa_token.find_owing(db, token, call.now)
+    settings = call.services.settings
+    if owing is None or not owing.is_enrolling or second_factor.factors_of(db, settings, owing.user).has_any:
+        raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_token")
+    return owing.user
 
 
 async def setup(call: Call) -> Reply:
@@ -139,6 +148,9 @@ async def verify(call: Call) -> Reply:
         if device_id is None or one_time.consume(db, SETUP_KIND, digest, call.now) is None:
             raise ApiError(400, INVALID_CODE)
         codes = recovery_codes.regenerate(db, who.user.id, context=call.by(who.user), now=call.now)
+        # Whoever is signed in elsewhere with the password alone must show the new factor.
+        own = None if who.is_before_tokens else who.key
+        sessions.end_all(db, who.user.id, context=call.by(who.user), now=call.now, except_id=own)
         return {"recovery_codes": codes, **(_sign_in(db, call, who) if who.is_before_tokens else {})}
 
     return Reply(200, await _enrolling(call, work))

@@ -11,8 +11,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from server.accounts import email_codes, second_factor
+from server.accounts.throttling import Throttled
 from server.accounts.user import User, find
+from server.api import errors
 from server.api.call import Call
+from server.api.errors import ApiError
 from server.settings import Mfa
 from server.storage import one_time
 from server.tokens import opaque
@@ -58,8 +61,11 @@ class Owing:
     is_enrolling: bool
 
 
-def demand(db: Connection, call: Call, user: User) -> dict[str, Any] | None:
-    """Return what is owed beside the password; None where the person may have tokens now."""
+def demand(db: Connection, call: Call, user: User) -> dict[str, Any] | ApiError | None:
+    """Return what is owed beside the password; None where the person may have tokens now.
+
+    A refusal is returned rather than raised, so that what the password did lasts.
+    """
     settings = call.services.settings
     policy = second_factor.policy_of(settings, user, None)
     factors = second_factor.factors_of(db, settings, user)
@@ -68,7 +74,9 @@ def demand(db: Connection, call: Call, user: User) -> dict[str, Any] | None:
     if factors.has_any:
         token = _mint(db, call, user)
         if factors.email and not factors.totp:  # no call asks for the mail
-            _send_code(db, call, user, token)
+            throttled = _send_code(db, call, user, token)
+            if throttled is not None:
+                return errors.throttled(throttled.retry_after)
         return {"mfa_required": True, "mfa_token": token, "methods": list(factors.methods)}
     if policy is Mfa.REQUIRED:
         token = _mint(db, call, user, is_enrolling=True)
@@ -76,9 +84,9 @@ def demand(db: Connection, call: Call, user: User) -> dict[str, Any] | None:
     return None
 
 
-def _send_code(db: Connection, call: Call, user: User, token: str) -> None:
-    """Mail a code that is good with this token alone, unless the mailbox got too many."""
-    email_codes.send(
+def _send_code(db: Connection, call: Call, user: User, token: str) -> Throttled | None:
+    """Mail a code that is good with this token alone, unless there were too many."""
+    return email_codes.send(
         db,
         call.services.sealer,
         user,

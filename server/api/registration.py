@@ -39,7 +39,7 @@ async def register(call: Call) -> Reply:
         raise errors.throttled(throttled.retry_after)
     password_hash = await services.hasher.hash(account.password)
     try:
-        return await services.database.run(lambda db: _register(db, call, account, password_hash))
+        return login.accepted(await services.database.run(lambda db: _register(db, call, account, password_hash)))
     except EmailTakenError:
         raise ApiError(400, EMAIL_TAKEN) from None
     except UsernameTakenError:
@@ -63,7 +63,7 @@ def _account(call: Call) -> NewAccount:
     return replace(account, invitation=invitations.digest_of(invitation)) if invitation else account
 
 
-def _register(db: Connection, call: Call, account: NewAccount, password_hash: str) -> Reply:
+def _register(db: Connection, call: Call, account: NewAccount, password_hash: str) -> Reply | ApiError:
     services = call.services
     user = sign_up.register(
         db,
@@ -74,7 +74,7 @@ def _register(db: Connection, call: Call, account: NewAccount, password_hash: st
         context=call.context,
         now=call.now,
     )
-    return Reply(202, SENT) if user is None else Reply(201, login.tokens_or_challenge(db, call, user))
+    return Reply(202, SENT) if user is None else login.proceed(db, call, user, status=201)
 
 
 OPERATIONS = (

@@ -19,6 +19,7 @@ from server.api.openapi import document
 from server.api.operation import JSON_TYPE, TOO_LARGE, UNAVAILABLE, Operation
 from server.api.reference import page
 from server.observability.logging import logger
+from server.protocol.refusals import note_answer
 from server.protocol.request import BodyTooLargeError
 from server.protocol.resource_metadata import add_to_challenge
 from server.protocol.services import services_of
@@ -129,6 +130,8 @@ async def run(operation: Operation, request: Request, path: Mapping[str, str]) -
         values = {} if operation.body is None else await body.read(request, operation.body)
         return _reply(await operation.handler(Call.of(request, values, path, is_bearer=operation.is_bearer)))
     except ApiError as error:
+        members = " ".join(sorted({problem.member for problem in error.problems}))
+        note_answer(error.status, error.detail if not members else f"cannot be used: {members}")
         return _error(error)
     except BodyTooLargeError:
         return _error(ApiError(413, TOO_LARGE))

@@ -73,4 +73,5 @@ def _refusal(error: str, message: str) -> PageError:
         _("The application sent an invalid request"),
         _("%(problem)s (error: %(error)s)", problem=sentence, error=error),
         _("Go back to the application and try again. If it happens again, tell the people who run it."),
+        is_noted=True,
     )

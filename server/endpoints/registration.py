@@ -18,6 +18,7 @@ from server.events.names import Event
 from server.outbound.sector_identifier import check_sector
 from server.protocol import client_secrets
 from server.protocol.errors import BearerError, OAuth2Error, TooManyRequestsError
+from server.protocol.refusals import note
 from server.protocol.request import read_body
 from server.protocol.response import Answer, error_answer, to_response
 from server.protocol.services import Services, context_of, services_of
@@ -41,6 +42,7 @@ async def answered(work: Awaitable[Answer]) -> Response:
     try:
         return to_response(await work)
     except InvalidClientMetadata as error:
+        note(error)
         return to_response(Answer(400, {"error": error.error, "error_description": error.description}))
     except OAuth2Error as error:
         return to_response(error_answer(error))

@@ -3,6 +3,7 @@
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.protocol.refusals import note_answer
 from server.settings import Settings
 
 NO_STORE = {"cache-control": "no-store"}
@@ -27,7 +28,9 @@ class FormOrigin:
             else:
                 is_foreign = origin is not None and origin != self._origin
             if is_foreign:
-                response = PlainTextResponse("This form may only be sent from this site.\n", 403, NO_STORE)
+                note_answer(403, "The form came from another site")
+                text = f"This form may only be sent from this site. Request number: {scope['request_id']}\n"
+                response = PlainTextResponse(text, 403, NO_STORE)
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -20,6 +20,7 @@ from server.protocol import client_encryption, interaction, pushed_request
 from server.protocol.authorization_request import AuthorizationRequest
 from server.protocol.errors import OAuth2Error
 from server.protocol.interaction import Facts, Interaction, Step, error_without_interaction, next_step
+from server.protocol.refusals import note
 from server.protocol.request import Parameters, form_parameters
 from server.protocol.response import error_parameters
 
@@ -128,6 +129,7 @@ def _settle(
     except OAuth2Error as error:
         if request is None:
             raise
+        note(error)
         _finish(db, visit, interaction_id, request)
         parameters = error_parameters(error)
         return lambda: answer.to_client(visit, request, facts.client, parameters)
@@ -167,6 +169,7 @@ def _issue(
         for step in visit.services.hooks.authorization_response_steps:
             step(visit.services, request, session, parameters)
     except OAuth2Error as error:
+        note(error)
         return error_parameters(error)
     return parameters
 

@@ -31,6 +31,7 @@ def sign_in(
         visit.keep_known(known_browser.issue(visit.services.sealer, user.id, visit.now))
     state = situation.state
     state.signed_in_at = visit.now
+    state.signed_in_user_id = user.id
     state.pending_user_id = None
     state.code_tries = 0
     state.is_reauthenticating = False

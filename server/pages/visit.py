@@ -33,15 +33,23 @@ class PageError(Exception):
     """Something that a person must be told on a page of its own."""
 
     def __init__(
-        self, status: int, title: str, message: str, what_to_do: str, *, retry_after: int | None = None
+        self,
+        status: int,
+        title: str,
+        message: str,
+        what_to_do: str,
+        *,
+        retry_after: int | None = None,
+        is_noted: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
         self.title = title
         self.message = message
         self.what_to_do = what_to_do
         self.retry_after = retry_after
+        self.is_noted = is_noted
+        """Whether the log has a better line already."""
 
 
 def stale() -> PageError:

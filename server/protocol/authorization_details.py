@@ -1,6 +1,7 @@
 """Reading `authorization_details` (RFC 9396), checking them against their types, and saying them in words."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ MAX_CHARACTERS = 8192
 MAX_OBJECTS = 20
 
 YES, NO = _("Yes"), _("No")
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+"""Persian, the scripts of India and emoji are written with them."""
 
 _SAYABLE = re.compile(r"[ -!#-\[\]-~]{1,500}")
 
@@ -100,7 +104,7 @@ def in_words(objects: Iterable[Mapping[str, Any]], services: Services) -> list[W
             grouped.setdefault(group, []).append((label, values))
         fields = tuple(grouped.pop(""))
         groups = tuple((group, tuple(inner)) for group, inner in grouped.items())
-        said.append(Words(item["type"] if known is None else known.description or item["type"], fields, groups))
+        said.append(Words(_seen(item["type"]) if known is None else known.description or item["type"], fields, groups))
     return said
 
 
@@ -112,7 +116,7 @@ def _fields(
         properties = schema.get("properties", {})
         for name, inner in value.items():
             known = properties.get(name, {})
-            title = known.get("title", name)
+            title = known.get("title") or _seen(name)
             yield from _fields(inner, known, f"{label}, {title}" if label else title, group)
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
         for number, item in enumerate(value, start=1):
@@ -128,4 +132,11 @@ def _fields(
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return YES if value else NO
-    return "\N{EN DASH}" if value is None else str(value)
+    return "\N{EN DASH}" if value is None else _seen(str(value))
+
+
+def _seen(text: str) -> str:
+    """Put a mark where something unseen would turn, hide or break what the person reads."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _UNSEEN and c not in _JOINERS else c for c in text
+    )

@@ -63,6 +63,8 @@ class Interaction:
     """Digest of the browser's cookie; None until the first page binds it."""
     signed_in_at: int | None = None
     """When this interaction authenticated the person, None while it relies on an earlier sign-in."""
+    signed_in_user_id: str | None = None
+    """Whom it authenticated: somebody else may have signed in since then, in another tab."""
     is_account_chosen: bool = False
     is_registering: bool = False
     invitation: str | None = None
@@ -122,6 +124,7 @@ class Facts:
     pending_owes_factor: bool = False
     subject: str | None = None
     """By which name the client knows the session's person."""
+    now: int = 0
 
 
 def gather(
@@ -141,9 +144,8 @@ def gather(
     is_covered = False
     if user is not None and request is not None:
         is_covered = consent.is_covered(db, user.id, request.client_id, request.consent_scopes)
-    is_trusted = user is not None and trusted_browsers.is_trusted(
-        db, trusted_cookie, user.id, interaction.created_at if now is None else now
-    )
+    now = interaction.created_at if now is None else now
+    is_trusted = user is not None and trusted_browsers.is_trusted(db, trusted_cookie, user.id, now)
     return Facts(
         settings=settings,
         session=session,
@@ -155,6 +157,7 @@ def gather(
         is_consent_covered=is_covered,
         pending_owes_factor=_pending_owes_factor(db, settings, interaction, client),
         subject=subject,
+        now=now,
     )
 
 
@@ -191,7 +194,7 @@ def next_step(state: Interaction, facts: Facts) -> Step:
     if state.request is not None and "select_account" in state.request.prompt and not state.is_account_chosen:
         return Step.SELECT_ACCOUNT
     factor = _factor_step(state, facts)
-    if factor in ENROLMENTS and not _is_fresh(state, facts.session):
+    if factor in ENROLMENTS and not _is_fresh(state, facts.session, facts.now):
         # Whoever finds a browser signed in must not bind a factor of their own (NIST SP 800-63B-4 section 4.1.2).
         return Step.SIGN_IN
     if factor is not None:
@@ -223,8 +226,11 @@ def _must_authenticate(state: Interaction, session: Session, subject: str | None
     return max_age == 0 or state.created_at - session.authenticated_at > max_age
 
 
-def _is_fresh(state: Interaction, session: Session) -> bool:
-    return state.signed_in_at is not None or state.created_at - session.authenticated_at <= FRESH_SECONDS
+def _is_fresh(state: Interaction, session: Session, now: int) -> bool:
+    if state.signed_in_user_id == session.user_id:
+        return True  # and takes their time with the page
+    is_older = session.authenticated_at <= state.created_at
+    return (state.created_at if is_older else now) - session.authenticated_at <= FRESH_SECONDS
 
 
 def _factor_step(state: Interaction, facts: Facts) -> Step | None:
@@ -264,8 +270,8 @@ def _has_code(session: Session | None) -> bool:
 
 def _is_proven(facts: Facts) -> bool:
     """Whether the session had the best kind of factor that the person has."""
-    is_strong = facts.session is not None and facts.session.acr == AAL2
-    return is_strong or (not facts.factors.is_strong and _has_code(facts.session))
+    session = facts.session
+    return session is not None and second_factor.is_proven(facts.factors, session.acr, session.amr)
 
 
 def is_enrolment_forced(state: Interaction, facts: Facts) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Column, Connection, select
 
 from keys.sealing import Sealer
-from server.accounts import email_codes, second_factor, user
+from server.accounts import email_codes, mailing, second_factor, user
 from server.accounts.throttling import Throttled
 from server.accounts.user import User
 from server.events.names import Event
@@ -155,6 +155,13 @@ async def test_a_mailbox_is_not_flooded(database: Database, sealer: Sealer, read
     assert isinstance(answers[5], Throttled)
     assert len(await mails(database, sealer, "email_code")) == 5
     assert await send(database, sealer, reader, rate_limits=False) is None
+
+
+async def test_mails_that_strangers_have_sent_use_up_no_codes(database: Database, sealer: Sealer, reader: User) -> None:
+    """Whoever knows the address alone must not keep its owner out."""
+    for _ in range(10):
+        await database.run(lambda db: mailing.allow(db, mailing.mailbox_key(reader.id), context=CONTEXT, now=NOW))
+    assert await send(database, sealer, reader) is None
 
 
 async def test_a_code_by_mail_adds_no_mfa(database: Database, sealer: Sealer, reader: User) -> None:

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from server.storage import audit
+from server.storage import audit, users
 from tests.api.documented import EMAIL, Api
+from tests.api.mails import mails_of
+from tests.support.account import alice_of
 from tests.support.relying_party import RelyingParty
 from tests.support.server import PASSWORD, RunningServer
 
@@ -176,3 +178,16 @@ async def test_where_factors_are_turned_off_none_is_set_up(api: Api) -> None:
     await api.log_in()
     refused = await api.call("POST", "/mfa/setup")
     assert (refused.status_code, refused.json()["detail"]) == (403, "Second factors are turned off")
+
+
+@pytest.mark.parametrize("overrides", [{"email_codes": True}], indirect=True)
+async def test_who_asks_for_too_many_codes_by_e_mail_is_told_to_wait(api: Api) -> None:
+    """Without a new code an `mfa_token` would be of no use."""
+    server, now = api.server, api.server.clock.now()
+    alice = await alice_of(server)
+    values = {"email_verified": True, "email_factor_at": now}
+    await server.run(lambda db: users.update_fields(db, alice.id, values, now=now))
+    answers = [await api.post("/login", email=EMAIL, password=PASSWORD) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert len(await mails_of(server)) == 5

@@ -102,6 +102,19 @@ async def test_where_accounts_are_made_by_invitation_it_is_good_once(api: Api) -
     assert again.status_code == 403
 
 
+@pytest.mark.parametrize("overrides", [{"registration": "invite"}], indirect=True)
+async def test_the_address_of_an_account_is_the_one_that_was_invited(api: Api) -> None:
+    """Another spelling may be another mailbox, and nobody has proven that one."""
+    server = api.server
+    email, settings, now = "strasse@example.com", server.settings, server.clock.now()
+    made = await server.run(
+        lambda db: invitations.create(db, email=email, roles=[], settings=settings, context=CLI, now=now)
+    )
+    person = {**BOB, "email": "stra\N{LATIN SMALL LETTER SHARP S}e@example.com"}
+    user = api.keep(await api.post("/register", **person, invitation=made.link.partition("invitation=")[2]))["user"]
+    assert (user["email"], user["email_verified"]) == ("strasse@example.com", True)
+
+
 @pytest.mark.parametrize("overrides", [{"registration": "closed"}], indirect=True)
 async def test_where_registration_is_closed_nobody_makes_an_account(api: Api) -> None:
     assert (await api.post("/register", **BOB)).status_code == 403

@@ -3,6 +3,7 @@
 import json
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -14,10 +15,12 @@ from server.observability.logging import configure
 from server.storage import audit
 from tests.clients.registered import JWKS
 from tests.keys.material import signer
+from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
 
-pytestmark = pytest.mark.parametrize("overrides", [{"log_level": "info", "log_format": "json"}], indirect=True)
+OVERRIDES = {"log_level": "info", "log_format": "json"}
+UNKNOWN = urlencode({"client_id": "nobody", "post_logout_redirect_uri": "https://client.example/"})
 
 
 async def _cause(server: RunningServer, event: Event = Event.CLIENT_AUTHENTICATION_FAILED) -> dict[str, Any]:
@@ -182,3 +185,78 @@ async def _send(server: RunningServer, assertion: str) -> httpx.Response:
 
 async def _assert(server: RunningServer, changes: dict[str, Any], number: int = 1) -> httpx.Response:
     return await _send(server, await _signed(server, changes, number))
+
+
+@pytest.mark.parametrize(
+    ("path", "description"),
+    [
+        (
+            f"/end-session?{UNKNOWN}",
+            "The application sent an invalid sign-out request",
+        ),
+        ("/interaction/oin_nobody", "This page is no longer valid"),
+    ],
+)
+async def test_a_page_that_refuses_has_a_line_with_its_number(
+    server: RunningServer, capsys: pytest.CaptureFixture[str], path: str, description: str
+) -> None:
+    """What a person reads from it leads to the cause."""
+    configure(server.services.settings)
+    async with server.http() as http:
+        page = await http.get(path, headers={"accept": "text/html"})
+    line = _line(capsys, "request refused")
+    assert (line["status"], line["description"]) == (400, description)
+    assert line["cause"]
+    assert line["request_id"] == page.headers["x-request-id"]
+    assert line["request_id"] in page.text
+
+
+async def test_forms_that_are_refused_have_one_too(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(server.services.settings)
+    async with server.http() as http:
+        for origin, description in (
+            ("https://evil.example", "The form came from another site"),
+            (server.settings.origin, "This form could not be accepted"),
+        ):
+            answer = await http.post("/account/profile", data={"name": "x"}, headers={"origin": origin})
+            line = _line(capsys, "request refused")
+            assert (line["status"], line["description"]) == (403, description)
+            assert line["request_id"] == answer.headers["x-request-id"]
+            assert line["request_id"] in answer.text
+
+
+@pytest.mark.parametrize("overrides", [{"client_registration": "open"}], indirect=True)
+async def test_a_registration_that_is_refused_has_one(server: RunningServer) -> None:
+    """RFC 7591 section 3.2.2."""
+    with capture_logs() as lines:
+        async with server.http() as http:
+            answer = await http.post("/register", json={"redirect_uris": ["http://evil.example/cb"]})
+    line = next(line for line in lines if line["event"] == "request refused")
+    assert (line["error"], line["description"]) == (answer.json()["error"], answer.json()["error_description"])
+
+
+@pytest.mark.parametrize("overrides", [{"mfa": "off"}], indirect=True)
+async def test_what_the_client_is_told_after_the_sign_in_has_one(person: Person, rp: RelyingParty) -> None:
+    """OpenID Connect Core section 5.5.1.1; what `prompt=none` is told belongs to the course of things."""
+    claims = json.dumps({"id_token": {"acr": {"essential": True, "values": ["aal2"]}}})
+    with capture_logs() as lines:
+        await person.visit(rp.url(prompt="none"))
+        assert person.answer()["error"] == "login_required"
+        await person.visit(rp.url(claims=claims))
+        await person.sign_in()
+        assert person.answer()["error"] == "unmet_authentication_requirements"
+    assert [line["error"] for line in lines if line["event"] == "request refused"] == [
+        "unmet_authentication_requirements"
+    ]
+
+
+async def test_refusals_of_the_account_api_have_one_without_what_was_sent(server: RunningServer) -> None:
+    with capture_logs() as lines:
+        async with server.http() as http:
+            await http.get("/api/auth/me", headers={"authorization": "Bearer x"})
+            await http.post("/api/auth/register", json={"email": "not an address", "password": "short", "name": "A"})
+    told = [line for line in lines if line["event"] == "request refused"]
+    assert [(line["status"], line["description"]) for line in told] == [
+        (401, "Invalid token"),
+        (422, "cannot be used: email password"),
+    ]

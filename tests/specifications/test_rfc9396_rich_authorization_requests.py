@@ -116,6 +116,18 @@ async def test_truth_and_lists_of_objects_are_said_so_that_people_can_read_them(
     assert "Gift No Days Yes, \N{EN DASH} Items 1 name Tea How many 2 Items 2 name Cup How many 1" in person.text
 
 
+async def test_what_nobody_sees_is_shown_as_a_mark(person: Person, rp: RelyingParty) -> None:
+    """Section 12: nothing turns, hides or breaks the line that the person reads."""
+    await rp.server.add_detail_types(DetailType(ACCOUNTS.type, "Order", {"properties": {"to": {"type": "string"}}}))
+    asked = {"type": ACCOUNTS.type, "to": "\u202eymmuD\u2066 \u200b\nAmount: 0"}
+    await person.visit(rp.url(authorization_details=json.dumps([asked])))
+    await person.sign_in()
+    await person.submit(("decision", "postpone"))
+    assert person.title == "Allow access"
+    assert "\ufffdymmuD\ufffd \ufffd\ufffdAmount: 0" in person.text
+    assert not {"\u202e", "\u2066", "\u200b"} & set(person.response.text)
+
+
 REFUSED = [
     "nonsense",
     "{}",

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+MEMORY = Path("/dev/shm")  # noqa: S108  the folder below it is made by mkdtemp
+ROOM_BYTES = 4 << 30
+
 
 def find_binary(name: str) -> str:
     """Return a PostgreSQL program's path."""
@@ -32,11 +35,21 @@ def _become(user: str) -> Callable[[], None]:
     return switch
 
 
+def _memory() -> Path | None:
+    """Return where files never wait for a disk, if there is room: a database for each test is a lot of writing."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    return MEMORY if has_room else None
+
+
 class Cluster:
     """One cluster; `create_database` gives an empty database, or a copy of a template."""
 
+    is_durable = False
+    """Whether its files must be on a disk."""
+
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="ostiary-pg-"))
+        folder = None if self.is_durable else _memory()
+        self.directory = Path(tempfile.mkdtemp(prefix="ostiary-pg-", dir=folder))
         # initdb refuses to run as root
         self._switch = _become("postgres") if os.geteuid() == 0 else None
         if os.geteuid() == 0:
@@ -53,7 +66,8 @@ class Cluster:
         )
         options = (
             f"-k {self.directory} -c listen_addresses= -c fsync=off -c synchronous_commit=off "
-            "-c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB"
+            "-c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB "
+            "-c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=128MB"
         )
         log = str(self.directory / "log")
         self._run(find_binary("pg_ctl"), "-D", str(self._data), "-l", log, "-o", options, "-w", "start")
