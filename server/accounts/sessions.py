@@ -108,10 +108,13 @@ def _session(row: Any) -> Session:
     return Session(**{**values, "amr": tuple(row["amr"])})
 
 
-def elevate(db: Connection, cookie_value: str, *, amr: Sequence[str], now: int) -> tuple[Session, str] | None:
+def elevate(
+    db: Connection, cookie_value: str, *, amr: Sequence[str], now: int, authenticated_at: int | None = None
+) -> tuple[Session, str] | None:
     """Note a step-up or re-authentication: same `sid`, new cookie, strength and `auth_time`; the old cookie is dead.
 
-    The absolute end stays. None where the old cookie is dead already: of two calls at once, one succeeds.
+    The absolute end stays. `authenticated_at` is the `auth_time` where it is not now. None where the old cookie is dead
+    already: of two calls at once, one succeeds.
     """
     new_value = opaque.mint(COOKIE_PREFIX)
     row = sessions.rotate(
@@ -120,7 +123,7 @@ def elevate(db: Connection, cookie_value: str, *, amr: Sequence[str], now: int) 
         opaque.digest(KIND, new_value),
         amr=amr,
         acr=acr_of(amr),
-        authenticated_at=now,
+        authenticated_at=now if authenticated_at is None else authenticated_at,
         now=now,
     )
     return None if row is None else (_session(row), new_value)

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from server.accounts import known_browser, sessions
+from server.accounts.second_factor import FRESH_SECONDS
 from server.accounts.sessions import Session
 from server.accounts.user import User
 from server.pages.interaction import Situation, save
@@ -39,13 +40,16 @@ def sign_in(
 
 
 def step_up(db: Connection, visit: Visit, situation: Situation, amr: tuple[str, ...]) -> None:
-    """Raise the strength of the session with another factor, which is an authentication of its own."""
-    session = situation.session
+    """Raise the strength of the session with another factor.
+
+    The factor makes no old sign-in a new one: what the password proved long ago, it does not prove now.
+    """
+    session, cookie = situation.session, visit.session_cookie
     merged = sessions.combined_amr(session.amr, amr)
-    elevated = (
-        None if visit.session_cookie is None else sessions.elevate(db, visit.session_cookie, amr=merged, now=visit.now)
-    )
-    if elevated is None:
+    is_recent = visit.now - session.authenticated_at <= FRESH_SECONDS
+    since = visit.now if is_recent else session.authenticated_at
+    elevated = cookie and sessions.elevate(db, cookie, amr=merged, now=visit.now, authenticated_at=since)
+    if not elevated:
         raise stale()
     visit.keep_session(elevated[1], session_id=session.id, max_age=_cookie_life(visit, session))
     save(db, visit, situation)

@@ -5,6 +5,7 @@ import json
 from server.accounts import sessions
 from server.events.context import CLI
 from server.storage import authorizations, consents
+from tests.support.account import form
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
@@ -126,3 +127,27 @@ async def test_no_code_is_issued_in_a_session_that_has_ended(
     assert person.title == "Sign in"
     _, access = await rp.verified(tokens["access_token"])
     assert await server.run(lambda db: authorizations.find_live(db, access["gid"], now)) is None
+
+
+async def test_a_factor_alone_makes_no_old_sign_in_a_recent_one(person: Person, rp: RelyingParty) -> None:
+    """Who finds a browser that somebody stays signed in to, and their phone, removes no factor without the password."""
+    clock = person.server.clock
+    await person.visit(rp.url(acr_values="aal2"))
+    await person.sign_in()
+    await person.enrol()
+    person.http.cookies.delete("__Host-ostiary_session")
+    clock.advance(60)
+    await person.visit("/account")
+    await person.sign_in(remember=True)
+    await person.submit(code=person.code(), trust_browser="yes")
+    person.http.cookies.delete("__Host-ostiary_session")
+    clock.advance(60)
+    await person.visit("/account")
+    await person.sign_in(remember=True)
+    assert person.title == "Your account", "the browser is trusted"
+    clock.advance(10 * 86_400)
+    await person.visit(rp.url(acr_values="aal2"))
+    await person.submit(code=person.code())
+    await person.visit("/account/security")
+    await person.submit(form=form(person, "/account/second-factor/remove"))
+    assert person.title == "Sign in"
