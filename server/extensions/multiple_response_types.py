@@ -24,8 +24,11 @@ def is_enabled(settings: Settings) -> bool:
 
 
 def check_front_channel(draft: Draft, parameters: Parameters, _client: Client, _services: Services) -> None:
-    """Refuse an ID token that nothing would bind to the request."""
+    """Refuse an ID token that nothing would bind to the request, and ignore what only a code could give."""
     words = words_of(draft.values["response_type"])
+    if "code" not in words:
+        # OpenID Connect Core section 11: without a code there is no offline access
+        draft.values["scopes"] = tuple(name for name in draft.values["scopes"] if name != "offline_access")
     if "id_token" in words and "openid" not in draft.values["scopes"]:
         raise InvalidRequestError("An ID token needs the scope openid")
     if "id_token" in words and parameters.get("nonce") is None:

@@ -39,7 +39,8 @@ async def push(request: Request) -> Response:
         own = Parameters({**values, "client_id": client.client_id}, lists=given.lists)
         return replace(pushed, parameters=await resolve(draft, own, client, pushed.services))
 
-    return await handle(request, lambda db, pushed: _keep(db, pushed, draft), prepare=prepare)
+    # section 2: the issuer, the token endpoint and this endpoint are all accepted as who an assertion is for
+    return await handle(request, lambda db, pushed: _keep(db, pushed, draft), prepare=prepare, is_own_audience=True)
 
 
 def _keep(db: Connection | None, pushed: ClientRequest, draft: Draft) -> Answer:

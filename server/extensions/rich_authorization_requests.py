@@ -38,6 +38,8 @@ def check_token_request(request: TokenRequest) -> None:
 
 def check_redemption(request: TokenRequest, redemption: Redemption) -> None:
     """Give what was granted, or the objects of it that the request picks (section 6.1)."""
+    if redemption.is_over:
+        return  # RFC 6749 section 5.2: invalid_grant, so that the client starts anew
     granted: Details = redemption.details.get(NAME, [])
     # By what it says as JSON: to Python 1, 1.0 and true are the same.
     known = {_canonical(item): item for item in granted}

@@ -77,7 +77,9 @@ def check_first(grant: BaseGrant, authorization: Mapping[str, Any] | None, paylo
     `payload` is what was stored with the code.
     """
     details, scope = ({}, "") if authorization is None else (authorization["details"], authorization["scope"])
-    check_redemption(grant.request, Redemption(grant.GRANT_TYPE, payload, details, grant.client), scope.split())
+    is_over = authorization is None
+    redemption = Redemption(grant.GRANT_TYPE, payload, details, grant.client, is_over=is_over)
+    check_redemption(grant.request, redemption, scope.split())
 
 
 def first_tokens(

@@ -164,6 +164,9 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):
             self._pace(row["digest"])
             raise AuthorizationPendingError("The person has not decided yet")
         authorization = authorizations.find_live(db, row["payload"]["authorization_id"], now)
+        if authorization is None:
+            # The sign-in in which the person approved has ended, or the person was disabled.
+            raise InvalidGrantError(_REFUSED)
         check_first(self, authorization, row["payload"])
         self.row = row
 

@@ -36,6 +36,10 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
         row = refresh_token.find(self.server.db, token)
         if row is None or row["client_id"] != self.client.client_id:
             raise InvalidGrantError(_REFUSED)
+        authorization = authorizations.find_live(self.server.db, row["authorization_id"], self.server.now)
+        if authorization is None:
+            # Whatever else is wrong: the client must learn that only a new authorization helps (RFC 6749 section 5.2).
+            raise InvalidGrantError(_REFUSED)
         granted = row["scope"].split()
         requested = self.request.parameters.get("scope")
         wanted = granted if requested is None else list(dict.fromkeys(requested.split(" ")))
@@ -43,10 +47,12 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
             raise InvalidScopeError("The scope goes beyond what was granted")
         # What the client may no longer have is no longer given, even though it was granted.
         self.scopes = tuple(name for name in wanted if name in self.client.scopes)
+        if wanted and not self.scopes:
+            # No `scope` in the answer would say that nothing has changed (RFC 6749 section 5.1).
+            raise InvalidScopeError("The client may no longer have any of these scopes")
         self.token, self.row = token, row
-        authorization = authorizations.find_live(self.server.db, row["authorization_id"], self.server.now)
-        details = {} if authorization is None else authorization["details"]
-        check_redemption(self.request, Redemption(self.GRANT_TYPE, {}, details, self.client), self.scopes)
+        redemption = Redemption(self.GRANT_TYPE, {}, authorization["details"], self.client)
+        check_redemption(self.request, redemption, self.scopes)
 
     def create_token_response(self) -> TokenResponse:
         """Rotate, unless the client's profile has it otherwise, and mint; a late second use revokes the family."""

@@ -114,8 +114,8 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):
         """Say what the new token is for: named by `resource` or `audience`, allowed by the resource's policy."""
         request: TokenRequest = self.request.token_request
         named = resources.requested(request.parameters, request.services)
-        audience = request.parameters.get("audience")
-        targets = tuple(dict.fromkeys((*named, *([] if audience is None else [audience]))))
+        audiences = (uri for uri in request.parameters.lists.get("audience", ()) if uri)
+        targets = tuple(dict.fromkeys((*named, *audiences)))
         kept = _audience(self.subject) if self.subject.get("client_id") == self.client.client_id else ()
         if not targets and not kept:
             raise InvalidTargetError("The resource is missing")

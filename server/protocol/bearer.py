@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from keys.jose import JoseError
+from server.accounts.sessions import AAL2
 from server.accounts.user import User
 from server.protocol import dpop_proof
 from server.protocol.dpop_proof import DpopProblem
@@ -151,7 +152,8 @@ def check_sender(
 def check_authentication(token: BearerToken, *, now: int, acr: str | None = None, max_age: int | None = None) -> None:
     """Refuse a token of a sign-in that is weaker or older than demanded (RFC 9470 section 3). Raises BearerError."""
     authorization, wanted = token.authorization, {}
-    if acr is not None and authorization["acr"] != acr:
+    # The strongest sign-in satisfies every demand.
+    if acr is not None and authorization["acr"] not in (acr, AAL2):
         wanted["acr_values"] = acr
     if max_age is not None and now - authorization["auth_time"] > max_age:
         wanted["max_age"] = str(max_age)

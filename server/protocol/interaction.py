@@ -239,7 +239,7 @@ def _factor_step(state: Interaction, facts: Facts) -> Step | None:
         return Step.SECOND_FACTOR
     is_strong = facts.session is not None and facts.session.acr == AAL2
     if facts.policy is Mfa.OFF:
-        if not is_strong and demands_second_factor(state.request) and state.request and state.request.is_acr_essential:
+        if _is_unmet(state.request, facts.session):
             raise UnmetAuthenticationRequirementsError("The requested authentication strength is not available")
         return None
     if state.is_enrolling and not state.is_factor_settled:
@@ -247,7 +247,7 @@ def _factor_step(state: Interaction, facts: Facts) -> Step | None:
         return Step.SECOND_FACTOR if facts.factors.has_any and not is_proven else _enrolment(state, Step.OFFER_TOTP)
     if is_strong:
         return None
-    if demands_second_factor(state.request):
+    if demands_second_factor(state.request) and not _is_good_enough(state.request, facts.session):
         # Neither a trusted browser nor a code by e-mail is aal2.
         return Step.SECOND_FACTOR if facts.factors.is_strong else _enrolment(state, Step.ENROL_TOTP)
     if facts.policy is Mfa.REQUIRED:
@@ -297,6 +297,23 @@ def demands_second_factor(request: AuthorizationRequest | None) -> bool:
     # acr_values are in order of preference (OpenID Connect Core section 3.1.2.1)
     known = [] if request is None else [value for value in request.acr_values if value in (AAL1, AAL2)]
     return bool(known) and known[0] == AAL2
+
+
+def _is_acceptable(request: AuthorizationRequest, session: Session | None) -> bool:
+    """Whether the strength of a sign-in is one of those that the client lists."""
+    return session is not None and session.acr in request.acr_values
+
+
+def _is_unmet(request: AuthorizationRequest | None, session: Session | None) -> bool:
+    """Whether a sign-in has none of the strengths of which the client needs one (OpenID Connect Core 5.5.1.1)."""
+    if request is None or not request.is_acr_essential:
+        return False
+    return demands_second_factor(request) and not _is_acceptable(request, session)
+
+
+def _is_good_enough(request: AuthorizationRequest | None, session: Session | None) -> bool:
+    """Whether a sign-in that the client accepts will do, though it likes another better: nobody can be asked."""
+    return request is not None and "none" in request.prompt and _is_acceptable(request, session)
 
 
 def _needs_consent(state: Interaction, facts: Facts) -> bool:

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.requests import OAuth2Payload
 from starlette.requests import ClientDisconnect, Request
 
 from clients.certificate import ClientCertificate
+from clients.metadata import TOKEN_EXCHANGE
 from server.events.context import Context
 from server.protocol.errors import InvalidRequestError
 
@@ -20,6 +21,8 @@ MAX_VALUE_CHARACTERS = 16_384
 FORM_TYPE = "application/x-www-form-urlencoded"
 REPEATABLE = frozenset({"resource"})
 """RFC 8707 section 2 lets a request name several resources; everything else may stand once."""
+REPEATABLE_BY_GRANT = {TOKEN_EXCHANGE: frozenset({"audience"})}
+"""RFC 8693 section 2.1 lets an exchange name several audiences as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +71,16 @@ def parse(encoded: str) -> Parameters:
         pairs = parse_qsl(encoded, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise InvalidRequestError("The parameters are not valid UTF-8 form encoding, or too many") from None
+    repeatable = REPEATABLE | REPEATABLE_BY_GRANT.get(dict(pairs).get("grant_type", ""), frozenset())
     values: dict[str, str] = {}
     repeated: set[str] = set()
     lists: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         if len(value) > MAX_VALUE_CHARACTERS or "\0" in value or "\0" in name:
             raise InvalidRequestError("A parameter is too long or holds a NUL character")
-        if name in REPEATABLE:
+        if name in repeatable:
             lists[name] = (*lists.get(name, ()), value)
-        if name in values and name not in REPEATABLE:
+        if name in values and name not in repeatable:
             repeated.add(name)
         values.setdefault(name, value)
     # RFC 6749 section 3.1: a parameter without a value counts as omitted.

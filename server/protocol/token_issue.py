@@ -54,6 +54,8 @@ class Redemption:
     details: Mapping[str, Any]
     """What extensions keep with the authorization."""
     client: Client
+    is_over: bool = False
+    """Whether the authorization is over, so that there is nothing to compare a request with: it fails anyway."""
 
     @property
     def code_challenge(self) -> str | None:

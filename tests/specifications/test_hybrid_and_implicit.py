@@ -3,12 +3,15 @@
 import base64
 import hashlib
 import itertools
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import select
 
 from server.settings import SettingsError, load
 from server.storage.resources import Resource
+from server.storage.schema import authorizations
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
@@ -130,6 +133,33 @@ async def test_an_access_token_works_and_ends_with_the_sign_in(
     await person.visit("/end-session")
     await person.submit(("decision", "sign-out"))
     assert (await hybrid.userinfo(answer["access_token"])).status_code == 401
+
+
+@enabled
+@pytest.mark.parametrize("response_type", FRONT_CHANNEL)
+async def test_without_a_code_there_is_no_offline_access(
+    person: Person, hybrid: RelyingParty, response_type: str
+) -> None:
+    """OpenID Connect Core section 11: MUST be ignored. Tokens end with the sign-in, and nobody is asked for more."""
+    await person.visit(hybrid.url(response_type=response_type, scope="openid profile offline_access"))
+    await person.sign_in()
+    await person.postpone()
+    is_offline = response_type in WITH_CODE
+    assert ("while you are not using the application" in person.text) is is_offline
+    await person.consent()
+    answer = person.answer()
+    [given] = {row["scope"] for row in await _authorizations(hybrid.server)}
+    assert given == ("openid profile offline_access" if is_offline else "openid profile")
+    await person.visit("/end-session")
+    await person.submit(("decision", "sign-out"))
+    if "access_token" in answer:
+        assert answer["scope"] == given
+        assert (await hybrid.verified(answer["access_token"]))[1]["scope"] == given
+        assert (await hybrid.userinfo(answer["access_token"])).status_code == (200 if is_offline else 401)
+
+
+async def _authorizations(server: RunningServer) -> list[dict[str, Any]]:
+    return await server.run(lambda db: [dict(row) for row in db.execute(select(authorizations)).mappings()])
 
 
 @enabled

@@ -118,3 +118,14 @@ def test_metadata_that_contradicts_the_profile_cannot_be_registered(wrong: dict[
     assert validate(apply("mcp", GIVEN))["security_profile"] == "mcp"
     with pytest.raises(InvalidClientMetadata):
         validate({**apply("mcp", GIVEN), **wrong})
+
+
+async def test_a_client_that_names_its_resource_learns_that_it_must_ask_again(
+    person: Person, agent: RelyingParty
+) -> None:
+    """Resource Parameter Implementation: always included; RFC 6749 section 5.2: invalid_grant after a sign-out."""
+    tokens = (await agent.redeem(await agent.code_for(person, resource=TOOLS), resource=TOOLS)).json()
+    await person.visit("/end-session")
+    await person.submit(("decision", "sign-out"))
+    response = await agent.refresh(tokens["refresh_token"], resource=TOOLS)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")

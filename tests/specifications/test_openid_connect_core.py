@@ -265,6 +265,34 @@ async def test_an_essential_strength_that_is_not_to_be_had_is_an_error(person: P
     assert person.answer()["error"] == "unmet_authentication_requirements"
 
 
+def _essential(*values: str) -> str:
+    return json.dumps({"id_token": {"acr": {"essential": True, "values": values}}})
+
+
+@pytest.mark.parametrize("overrides", [{"mfa": "off"}], indirect=True)
+async def test_one_of_several_essential_strengths_is_enough(person: Person, rp: RelyingParty) -> None:
+    """Section 5.5.1.1: an acr that matches one of the requested values."""
+    for claims in (_essential("aal2", "aal1"), _essential("gold", "aal2", "aal1")):
+        tokens = await rp.sign_in(person, claims=claims, prompt="login")
+        assert (await rp.verified(tokens["id_token"]))[1]["acr"] == "aal1"
+    await person.visit(rp.url(claims=_essential("aal2", "gold")))
+    assert person.answer()["error"] == "unmet_authentication_requirements"
+
+
+async def test_where_nobody_can_be_asked_each_listed_strength_will_do(person: Person, rp: RelyingParty) -> None:
+    """Sections 3.1.2.1 and 5.5.1.1: the first is preferred where there is a choice, and no other is demanded."""
+    await rp.sign_in(person)
+    wishes: tuple[dict[str, str], ...] = ({"claims": _essential("aal2", "aal1")}, {"acr_values": "aal2 aal1"})
+    for wish in wishes:
+        await person.visit(rp.url(**wish, prompt="none"))
+        tokens = (await rp.redeem(person.answer()["code"])).json()
+        assert (await rp.verified(tokens["id_token"]))[1]["acr"] == "aal1"
+        await person.visit(rp.url(**wish))
+        assert person.title == "Protect your account"
+    await person.visit(rp.url(claims=_essential("aal2"), prompt="none"))
+    assert person.answer()["error"] == "interaction_required"
+
+
 @pytest.mark.parametrize("overrides", [{"mfa": "required"}], indirect=True)
 async def test_where_a_second_factor_is_required_nobody_gets_around_it(person: Person, rp: RelyingParty) -> None:
     await person.visit(rp.url())

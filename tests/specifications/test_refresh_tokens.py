@@ -61,6 +61,23 @@ async def test_scope_narrows_and_never_widens(person: Person, rp: RelyingParty) 
     assert third["scope"] == "openid profile email"
 
 
+async def test_scopes_that_the_client_lost_are_left_out_and_their_total_loss_is_told(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 6749 section 5.1: an answer without `scope` would say that all was given."""
+    first = await rp.sign_in(person, scope="openid profile email")
+    await server.change_client(rp.client_id, scope="openid address")
+    second = (await rp.refresh(first["refresh_token"])).json()
+    assert second["scope"] == "openid"
+    narrowed = await rp.refresh(second["refresh_token"], scope="profile email")
+    assert (narrowed.status_code, narrowed.json()["error"]) == (400, "invalid_scope")
+    await server.change_client(rp.client_id, scope="address")
+    lost = await rp.refresh(second["refresh_token"])
+    assert (lost.status_code, lost.json()["error"]) == (400, "invalid_scope")
+    await server.change_client(rp.client_id, scope="openid profile email")
+    assert (await rp.refresh(second["refresh_token"])).json()["scope"] == "openid profile email", "nothing is used up"
+
+
 async def test_a_token_is_bound_to_its_client(server: RunningServer, person: Person, rp: RelyingParty) -> None:
     first = await rp.sign_in(person)
     secret = await server.add_client("other")

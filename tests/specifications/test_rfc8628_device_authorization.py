@@ -10,6 +10,7 @@ import pytest
 from server.accounts import throttling
 from server.protocol.request_pace import ADDRESS_AT_ONCE
 from server.storage import audit
+from server.storage.resources import Resource
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
@@ -40,12 +41,12 @@ async def _begin(rp: RelyingParty, **form: str) -> dict[str, Any]:
     return codes
 
 
-async def _poll(rp: RelyingParty, codes: dict[str, Any]) -> httpx.Response:
-    return await rp.post("/token", grant_type=GRANT, device_code=codes["device_code"])
+async def _poll(rp: RelyingParty, codes: dict[str, Any], **form: str) -> httpx.Response:
+    return await rp.post("/token", grant_type=GRANT, device_code=codes["device_code"], **form)
 
 
-async def _error(rp: RelyingParty, codes: dict[str, Any]) -> str:
-    response = await _poll(rp, codes)
+async def _error(rp: RelyingParty, codes: dict[str, Any], **form: str) -> str:
+    response = await _poll(rp, codes, **form)
     assert response.status_code == 400, response.text
     return str(response.json()["error"])
 
@@ -255,6 +256,20 @@ async def test_signing_out_before_the_poll_ends_the_authorization(person: Person
     await person.visit("/end-session")
     await person.submit(("decision", "sign-out"))
     assert await _error(television, codes) == "invalid_grant"
+
+
+async def test_a_device_that_names_its_resource_learns_too_that_the_authorization_has_ended(
+    server: RunningServer, person: Person, television: RelyingParty
+) -> None:
+    """RFC 6749 section 5.2: invalid_grant, so that the device starts anew."""
+    films = "https://films.example/"
+    await server.add_resources(Resource(films))
+    codes = await _begin(television, resource=films)
+    await _lead_to_decision(person, codes["user_code"])
+    await person.consent()
+    await person.visit("/end-session")
+    await person.submit(("decision", "sign-out"))
+    assert await _error(television, codes, resource=films) == "invalid_grant"
 
 
 async def test_guessing_codes_is_slowed_down_and_the_device_can_wait(person: Person, television: RelyingParty) -> None:

@@ -1,6 +1,7 @@
 """RFC 8693 Token Exchange: of our own access tokens, for another resource or on behalf of somebody."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -123,6 +124,31 @@ async def test_a_target_is_allowed_by_its_own_policy_only(
     for target in (ORDERS, server.issuer, "https://unknown.example/", "nonsense"):
         assert await _problem(orders, token, **{**named, parameter: target}) == "invalid_target"
     assert await _problem(orders, token, resource=None) == "invalid_target"
+
+
+async def test_several_audiences_are_several_targets(
+    server: RunningServer, person: Person, rp: RelyingParty, orders: RelyingParty
+) -> None:
+    """Section 2.1: `audience` may be repeated, and stand beside `resource`. Each needs its policy; no grant else."""
+    parcels = "https://parcels.example/"
+    await server.add_resources(Resource(parcels, allow_exchange_from=("orders",)))
+    token = (await rp.sign_in(person, resource=ORDERS))["access_token"]
+
+    async def send(grant_type: str, *targets: tuple[str, str]) -> httpx.Response:
+        subject = [("subject_token", token), ("subject_token_type", ACCESS_TOKEN)]
+        body = urlencode([("grant_type", grant_type), *subject, *targets])
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        async with server.http() as http:
+            return await http.post("/token", content=body, headers=headers, auth=orders.auth or ("", ""))
+
+    both = ("audience", STOCK), ("audience", parcels)
+    for targets in (both, (*both, ("audience", "")), (("resource", STOCK), *both)):
+        assert (await _claims(orders, await send(GRANT, *targets)))["aud"] == [STOCK, parcels]
+    refused = await send(GRANT, *both, ("audience", "https://unknown.example/"))
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_target")
+    for grant_type in ("client_credentials", ""):
+        elsewhere = await send(grant_type, *both)
+        assert elsewhere.json()["error_description"] == "A parameter is repeated"
 
 
 async def test_a_client_narrows_its_own_token(server: RunningServer, person: Person, rp: RelyingParty) -> None:

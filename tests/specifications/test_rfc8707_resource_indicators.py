@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from server.storage import resources
+from server.events.names import Event
+from server.storage import audit, resources
 from server.storage.resources import Resource
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
@@ -41,6 +42,7 @@ async def _code(person: Person, rp: RelyingParty, *wanted: str, **changes: str |
     await person.visit(_url(rp, *wanted, **changes))
     if person.title == "Sign in":
         await person.sign_in()
+    if person.title == "Protect your account":
         await person.postpone()
     if person.title == "Allow access":
         await person.consent()
@@ -104,6 +106,66 @@ async def test_a_token_request_names_nothing_that_was_not_granted(
     response = await _redeem(rp, code, STOCK)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_target")
     assert (await _redeem(rp, code)).status_code == 200
+
+
+async def _sign_out(person: Person) -> None:
+    await person.visit("/end-session")
+    await person.submit(("decision", "sign-out"))
+
+
+async def _refresh(rp: RelyingParty, token: str) -> httpx.Response:
+    return await _token(rp, ORDERS, grant_type="refresh_token", refresh_token=token)
+
+
+async def test_with_a_resource_too_a_client_learns_that_its_refresh_token_is_over(
+    person: Person, rp: RelyingParty
+) -> None:
+    """RFC 6749 section 5.2: invalid_grant after revocation, reuse or a sign-out, so that it starts anew."""
+    revoked = (await _redeem(rp, await _code(person, rp, ORDERS), ORDERS)).json()
+    assert (await rp.post("/revoke", token=revoked["refresh_token"])).status_code == 200
+    reused = (await _redeem(rp, await _code(person, rp, ORDERS), ORDERS)).json()
+    second = (await _refresh(rp, reused["refresh_token"])).json()
+    third = (await _refresh(rp, second["refresh_token"])).json()
+    assert (await _refresh(rp, reused["refresh_token"])).json()["error"] == "invalid_grant"
+    signed_out = (await _redeem(rp, await _code(person, rp, ORDERS), ORDERS)).json()
+    await _sign_out(person)
+    for tokens in (revoked, reused, second, third, signed_out):
+        response = await _refresh(rp, tokens["refresh_token"])
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_with_a_resource_too_a_client_learns_that_its_code_is_over(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 6749 section 5.2: invalid_grant for a code that has expired, or whose sign-in has ended."""
+    codes = [await _code(person, rp, ORDERS)]
+    server.clock.advance(3600)
+    codes.append(await _code(person, rp, ORDERS, prompt="login"))
+    await _sign_out(person)
+    for code in codes:
+        response = await _redeem(rp, code, ORDERS)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_each_replay_of_a_code_with_a_resource_is_noticed(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """RFC 9700 section 4.5, RFC 6749 section 4.1.2: also when what it gave is revoked already."""
+    code = await _code(person, rp, ORDERS)
+    tokens = (await _redeem(rp, code, ORDERS)).json()
+    for _ in range(2):
+        response = await _redeem(rp, code, ORDERS)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+    assert (await _refresh(rp, tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert len(await server.run(lambda db: audit.list_rows(db, event=Event.CODE_REPLAYED))) == 2
+
+
+async def test_a_wrong_verifier_is_told_for_a_code_that_is_over_as_well(person: Person, rp: RelyingParty) -> None:
+    """RFC 7636 section 4.6: who cannot prove the code neither uses it up nor learns more of it."""
+    code = await _code(person, rp, ORDERS)
+    await _sign_out(person)
+    response = await _redeem(rp, code, ORDERS, code_verifier="x" * 43)
+    assert response.json()["error_description"] == "The code_verifier does not match"
 
 
 async def test_an_unknown_or_malformed_resource_is_an_invalid_target(person: Person, rp: RelyingParty) -> None:
@@ -233,8 +295,9 @@ async def test_a_service_gets_tokens_for_the_resources_whose_scopes_it_has(serve
 
 async def test_only_resource_may_be_repeated(person: Person, rp: RelyingParty) -> None:
     """RFC 6749 section 3.1: everything else stands once."""
-    await person.visit(_url(rp, ORDERS) + "&scope=openid")
-    assert person.answer()["error"] == "invalid_request"
+    for repeated in ("&scope=openid", "&audience=a&audience=b"):
+        await person.visit(_url(rp, ORDERS) + repeated)
+        assert person.answer()["error"] == "invalid_request", repeated
 
 
 async def test_metadata_names_the_resources_and_every_node_learns_of_a_new_one(server: RunningServer) -> None:

@@ -6,10 +6,13 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from clients.authentication.presented import ASSERTION_TYPE
 from clients.self_registration import UNVERIFIED
 from server.protocol.pushed_request import KIND
 from server.protocol.request_pace import ADDRESS_A_SECOND, ADDRESS_AT_ONCE, CLIENT_AT_ONCE
 from server.storage.schema import one_time
+from tests.specifications.test_client_authentication_by_jwt import signed
+from tests.support.client_assertion import claims_of
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
 from tests.support.server import RunningServer
@@ -201,6 +204,22 @@ async def test_the_client_authenticates_as_at_the_token_endpoint(server: Running
         assert (await http.post("/par", data=rp.parameters())).status_code == 401
         in_form = {**rp.parameters(), "client_secret": rp.client_secret}
         assert (await http.post("/par", data=in_form)).json()["error"] == "invalid_client"
+
+
+async def test_an_assertion_may_be_meant_for_the_issuer_the_token_endpoint_or_this_one(server: RunningServer) -> None:
+    """Section 2: all three are accepted as its audience; no other endpoint is, nor this one elsewhere."""
+    secret = await server.add_client(token_endpoint_auth_method="client_secret_jwt")
+    rp, url = RelyingParty(server), server.settings.url
+
+    async def status(path: str, audience: str) -> int:
+        assertion = signed(secret, claims_of(server, rp.client_id, aud=audience))
+        form = {**rp.parameters(), "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+        return (await rp.post(path, **form)).status_code
+
+    for audience in (server.issuer, url("/token"), url("/par")):
+        assert await status("/par", audience) == 201, audience
+    assert await status("/par", url("/introspect")) == 401
+    assert await status("/token", url("/par")) == 401
 
 
 async def test_a_public_client_may_push(server: RunningServer, person: Person) -> None:

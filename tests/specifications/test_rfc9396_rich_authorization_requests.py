@@ -229,6 +229,19 @@ async def test_a_token_request_cannot_widen(
     assert (await rp.redeem(code)).status_code == 200
 
 
+async def test_with_details_too_a_client_learns_that_its_grant_is_over(person: Person, rp: RelyingParty) -> None:
+    """RFC 6749 section 5.2: invalid_grant, so that it starts anew."""
+    details = json.dumps([_payment()])
+    code = await _code(person, rp, _payment())
+    tokens = (await rp.redeem(code)).json()
+    await rp.post("/revoke", token=tokens["refresh_token"])
+    for response in (
+        await rp.refresh(tokens["refresh_token"], authorization_details=details),
+        await rp.redeem(code, authorization_details=details),
+    ):
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+
+
 async def test_what_looks_alike_is_not_the_same(person: Person, rp: RelyingParty) -> None:
     """Section 6.1: 1 is not true, and 0 is not false."""
     granted = {"type": "account_information", "actions": [1, False]}

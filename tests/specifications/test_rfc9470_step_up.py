@@ -48,6 +48,20 @@ async def test_userinfo_asks_for_a_stronger_sign_in_where_the_client_demands_one
     assert (await rp.userinfo(strong)).status_code == 200
 
 
+async def test_a_stronger_sign_in_than_the_client_demands_is_enough(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """Section 3: the challenge is for a sign-in that is too weak."""
+    await server.change_client("web", userinfo_acr="aal1")
+    assert (await rp.userinfo((await rp.sign_in(person))["access_token"])).status_code == 200
+    await person.visit(rp.url(acr_values="aal2"))
+    await person.enrol()
+    await person.visit(rp.url(acr_values="aal2"))
+    strong = (await rp.redeem(person.answer()["code"])).json()["access_token"]
+    assert (await rp.verified(strong))[1]["acr"] == "aal2"
+    assert (await rp.userinfo(strong)).status_code == 200
+
+
 async def test_userinfo_asks_for_a_fresher_sign_in_where_the_client_demands_one(
     server: RunningServer, person: Person, rp: RelyingParty
 ) -> None:
