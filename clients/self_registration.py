@@ -6,10 +6,11 @@ is added to `clients.metadata` is an operator's alone until somebody decides oth
 
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from clients.metadata import GRANT_TYPES, MEMBERS, InvalidClientMetadata, validate
-from clients.response_types import canonical_response_type, words_of
-from clients.sector import SHOWS_THE_ID, problem_of_own_sector
+from clients.response_types import canonical_response_type, is_front_channel, words_of
+from clients.sector import SHOWS_THE_ID, host_of, problem_of_own_sector
 
 DEFAULT_SCOPE = "openid profile email address phone offline_access"
 """What a client that names no scope may ask for: what people expect of a sign-in, and nothing of this server's own."""
@@ -131,10 +132,26 @@ def validate_own(
         # RFC 7591 section 2: they must not both be present
         raise InvalidClientMetadata("jwks and jwks_uri exclude each other")
     valid = validate(metadata, scopes_known=scopes_known)
+    if not {"redirect_uris", "response_types"} <= set(held):
+        _check_implicit(valid)
     unproven = problem_of_own_sector(valid)
     if unproven is not None:
         raise InvalidClientMetadata(unproven)
     return valid
+
+
+def _check_implicit(valid: Mapping[str, Any]) -> None:
+    """Refuse addresses to which the tokens of a web client must not go (OpenID Connect Registration section 2).
+
+    Operators, who develop on their own machines, may register them.
+    """
+    if valid["application_type"] != "web" or not any(map(is_front_channel, valid["response_types"])):
+        return
+    if not all(urlsplit(uri).scheme == "https" and host_of(uri) for uri in valid["redirect_uris"]):
+        raise InvalidClientMetadata(
+            "redirect_uris of a web client with the implicit grant must be https and not on localhost",
+            error="invalid_redirect_uri",
+        )
 
 
 def _own_scope(given: object, known: Collection[str]) -> object:

@@ -7,6 +7,7 @@ one JoseError, so that no input can make an exception of another kind (RFC 8725 
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -32,6 +33,7 @@ SHARED_SECRET_ALGORITHM = "HS256"
 MIN_SHARED_SECRET_BYTES = 32
 """RFC 7518 section 3.2."""
 LEEWAY_SECONDS = 60
+_TIMES = ("exp", "nbf", "iat")
 
 Key = RSAKey | ECKey | OKPKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -64,7 +66,7 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedJwt:
-    """A JWT whose signature is right. Times and audiences are the caller's to check."""
+    """A JWT whose signature is right. Times and audiences are the caller's to check; times come in whole seconds."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -154,7 +156,7 @@ def verify(
     signing_input, _, _ = token.rpartition(".")
     for key in keys:
         if algorithm in key.algorithms and _is_signed(algorithm, key, signing_input.encode("ascii"), signature):
-            return VerifiedJwt(header, unverified_claims(token, max_length=max_length))
+            return VerifiedJwt(header, _verified_claims(token, max_length))
     raise JoseError("a wrong signature, or a key for another algorithm")
 
 
@@ -168,7 +170,7 @@ def verify_proof(token: str, *, algorithms: Collection[str], types: Collection[s
         raise JoseError("a wrong signature")
     # From the key itself: what was written around its numbers must not make it another key.
     thumbprint = _wrap(cast("PublicKey", key.key.public_key)).thumbprint()
-    return VerifiedProof(unverified_claims(token, max_length=MAX_PROOF_CHARACTERS), thumbprint)
+    return VerifiedProof(_verified_claims(token, MAX_PROOF_CHARACTERS), thumbprint)
 
 
 def verify_shared(token: str, *, secrets: Sequence[bytes], types: Collection[str]) -> VerifiedJwt:
@@ -183,7 +185,17 @@ def verify_shared(token: str, *, secrets: Sequence[bytes], types: Collection[str
             is_signed |= hmac.compare_digest(hmac.digest(secret, signing_input, hashlib.sha256), signature)
     if not is_signed:
         raise JoseError("no secret, or a wrong signature")
-    return VerifiedJwt(header, unverified_claims(token))
+    return VerifiedJwt(header, _verified_claims(token, MAX_TOKEN_CHARACTERS))
+
+
+def _verified_claims(token: str, max_length: int) -> Mapping[str, Any]:
+    """Return the claims of a token whose signature is right, with its times in whole seconds, rounded down.
+
+    RFC 7519 section 2 lets a NumericDate have a fraction. Whoever compares or stores a time gets none.
+    """
+    claims = unverified_claims(token, max_length=max_length)
+    whole = {name: math.floor(claims[name]) for name in _TIMES if isinstance(claims.get(name), float)}
+    return {**claims, **whole} if whole else claims
 
 
 def _read_header(
@@ -250,10 +262,10 @@ def check_times(claims: Mapping[str, Any], *, now: int, leeway: int = LEEWAY_SEC
     `now` and `leeway` are in seconds. `iat` may always be a minute ahead, so that a late clock refuses no fresh token.
     Raises JoseError.
     """
-    for name in ("exp", "nbf", "iat"):
+    for name in _TIMES:
         value = claims.get(name, 0)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_TIME:
-            raise JoseError(f"{name} is not a time in whole seconds")
+            raise JoseError(f"{name} is not a time in seconds")
     expires_at = claims.get("exp")
     if expires_at is None and require_exp:
         raise JoseError("exp is missing")

@@ -167,7 +167,7 @@ class Settings(BaseModel):
         le=86_400,
         description="max-age of the JWK Set; a key is published this long before it signs",
     )
-    signing_algorithms: Words = Field(("RS256",), description="active algorithms, the first is the default")
+    signing_algorithms: Words = Field(("RS256",), description="active algorithms; the first signs access tokens")
     encryption_algorithms: Words = Field(
         ("RSA-OAEP-256", "ECDH-ES"),
         description="what request objects may be encrypted with; each has a key of its own. Empty: none is decrypted",

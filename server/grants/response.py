@@ -12,7 +12,7 @@ from server.accounts.user import User
 from server.protocol.authorization_server import AuthorizationServer
 from server.protocol.resources import check_scopes
 from server.protocol.services import Services
-from server.protocol.signing import algorithm_for
+from server.protocol.signing import first_algorithm
 from server.protocol.token_issue import Redemption, TokenIssue, TokenRequest
 from server.tokens import access_token
 from server.tokens.access_token import AccessTokenClaims
@@ -54,7 +54,7 @@ def mint(request: TokenRequest, claims: AccessTokenClaims, details: Mapping[str,
 def _sign_or_store(request: TokenRequest, claims: AccessTokenClaims, lifetime: int) -> str:
     services, issuer = request.services, request.services.settings.issuer
     if not request.client.has_opaque_access_tokens:
-        algorithm = algorithm_for(request.client, None, services.settings)
+        algorithm = first_algorithm(request.client, services.settings)
         return access_token.mint(services.keys, issuer, claims, now=request.now, lifetime=lifetime, algorithm=algorithm)
     if request.db is None:
         raise RuntimeError("opaque access tokens need the database")

@@ -14,7 +14,7 @@ from server.accounts.sessions import AAL2
 from server.accounts.user import User
 from server.protocol import dpop_proof
 from server.protocol.dpop_proof import DpopProblem
-from server.protocol.errors import BearerError
+from server.protocol.errors import BearerError, InvalidRequestError
 from server.protocol.request import FORM_TYPE, HttpFacts, form_parameters, query_parameters
 from server.protocol.services import Services, services_of
 from server.storage import authorizations, clients, revoked_tokens, users
@@ -76,10 +76,18 @@ def token_in_header(request: Request) -> PresentedToken | None:
 
 
 async def presented_token(request: Request) -> PresentedToken:
-    """Return the one access token of a request (RFC 6750 section 2). Raises BearerError, InvalidRequestError."""
+    """Return the one access token of a request (RFC 6750 section 2). Raises BearerError."""
+    try:
+        return await _presented_token(request)
+    except InvalidRequestError as error:
+        # RFC 6750 section 3: a protected resource refuses with a challenge, whatever could not be read
+        raise BearerError("invalid_request", str(error.description), status=400) from None
+
+
+async def _presented_token(request: Request) -> PresentedToken:
     in_header = token_in_header(request)
     found = [] if in_header is None else [in_header]
-    if request.method == "POST" and request.headers.get("content-type", "").startswith(FORM_TYPE):
+    if request.method == "POST" and _is_form(request):
         parameters = await form_parameters(request)
         value_in_form = parameters.get("access_token")
         if value_in_form is not None:
@@ -94,6 +102,11 @@ async def presented_token(request: Request) -> PresentedToken:
     if len(found) > 1:
         raise BearerError("invalid_request", "The access token is given more than once", status=400)
     return found[0]
+
+
+def _is_form(request: Request) -> bool:
+    # RFC 9110 section 8.3.1: a media type is compared without case
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM_TYPE
 
 
 def check(db: Connection, services: Services, token: PresentedToken, *, now: int) -> BearerToken:

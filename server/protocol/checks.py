@@ -140,12 +140,15 @@ def check_response_mode(draft: Draft, parameters: Parameters, client: Client, se
     """Fix how the answer travels, before anything else can fail (OAuth 2.0 Multiple Response Types section 2.1)."""
     response_type, mode = parameters.get("response_type"), parameters.get("response_mode")
     draft.response_mode = default = default_response_mode(response_type)
-    if client.response_modes is not None and (mode or default) not in client.response_modes:
+    encodings = {name: way for extension in services.extensions for name, way in extension.response_encodings.items()}
+    # JARM section 2.3.4: "jwt" and what it stands for are the same mode, in the request and in the registration
+    full_names = {name: f"{default}.{name}" for name in encodings}
+    full = full_names.get(mode or default, mode or default)
+    registered = client.response_modes
+    if registered is not None and full not in {full_names.get(name, name) for name in registered}:
         raise InvalidRequestError("The client is not registered for this response_mode")
     if mode is None or "response_mode" in parameters.repeated:
         return
-    encodings = {name: way for extension in services.extensions for name, way in extension.response_encodings.items()}
-    full = f"{default}.{mode}" if mode in encodings else mode
     transport, dot, encoding = full.partition(".")
     if transport not in RESPONSE_MODES or (dot and encoding not in encodings):
         raise InvalidRequestError("The response_mode is not supported")

@@ -1,16 +1,36 @@
-"""Which algorithm signs what is made for a client: the one it registered, else the first that its profile allows."""
+"""Which algorithm signs what is made for a client: one that is active here, and that its profile allows."""
 
 from clients.client import Client
 from server.protocol.errors import UnauthorizedClientError
 from server.settings import Settings
 
+DEFAULT = "RS256"
+"""Of a client that registered none: OpenID Connect Registration section 2, JARM section 3, RFC 9701 section 6."""
+
 
 def algorithm_for(client: Client, registered: str | None, settings: Settings) -> str:
-    """Return an algorithm that is active here. Raises UnauthorizedClientError where the client may use none of them."""
-    active = [name for name in settings.signing_algorithms if name in client.security_profile.algorithms]
+    """Return the algorithm that a client registered for an answer, else RS256, else the first that it may have.
+
+    Raises UnauthorizedClientError where the client may use none.
+    """
+    active = _active(client, settings)
     if registered is not None and registered not in active:
         raise UnauthorizedClientError("An algorithm that the client registered is not enabled for it on this server")
+    first = first_algorithm(client, settings)
+    return registered or (DEFAULT if DEFAULT in active else first)
+
+
+def first_algorithm(client: Client, settings: Settings) -> str:
+    """Return the first algorithm that a client may have: that of access tokens, for which clients register none.
+
+    Raises UnauthorizedClientError where there is none.
+    """
+    active = _active(client, settings)
     if not active:
         # FAPI 2.0 Security Profile section 5.4.1 rules RS256 out, which may be all there is
         raise UnauthorizedClientError("No algorithm that is enabled on this server is strong enough for the client")
-    return registered or active[0]
+    return active[0]
+
+
+def _active(client: Client, settings: Settings) -> list[str]:
+    return [name for name in settings.signing_algorithms if name in client.security_profile.algorithms]

@@ -170,6 +170,15 @@ def test_signed_claims_that_are_no_strict_json_object_are_refused(payload: str) 
     refused(jws(HEADER, payload), "malformed payload")
 
 
+def test_fractions_of_times_are_dropped_and_nothing_else_is_changed() -> None:
+    """RFC 7519 section 2, NumericDate."""
+    sent = {"exp": 7.9, "nbf": -0.5, "iat": 1e3, "auth_time": 7.9, "claims": {"exp": 7.9}}
+    expected = {**sent, "exp": 7, "nbf": -1, "iat": 1000}
+    read = check(jws(HEADER, sent)).claims
+    assert read == expected
+    assert all(isinstance(read[name], int) for name in ("exp", "nbf", "iat"))
+
+
 def test_half_a_surrogate_pair_is_refused() -> None:
     refused(jws(HEADER, '{"sub":"\\ud800"}'), "malformed payload")
     refused(jws('{"alg":"ES256","kid":"\\ud800","typ":"at+jwt"}', PAYLOAD), "malformed header")

@@ -119,6 +119,14 @@ async def test_what_is_not_as_it_must_be_is_refused(bank: RelyingParty) -> None:
         assert await _is_refused(bank, _signed(bank, **changes)), changes
 
 
+async def test_its_times_may_have_a_fraction(bank: RelyingParty) -> None:
+    """Section 7.1.1 with RFC 7519 section 2, NumericDate; it is still good once."""
+    now = bank.server.clock.now()
+    request = _signed(bank, iat=now - 0.5, nbf=now - 0.5, exp=now + 299.5)
+    assert not await _is_refused(bank, request)
+    assert await _is_refused(bank, request)
+
+
 async def test_only_the_clients_key_and_algorithm_count(bank: RelyingParty) -> None:
     """Section 7.1.1: an asymmetric signature of the registered algorithm."""
     right = _signed(bank)

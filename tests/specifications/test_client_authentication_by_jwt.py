@@ -12,7 +12,7 @@ import pytest
 
 from server.storage import clients
 from tests.conftest import SettingsFor
-from tests.keys.material import jws, key_pair
+from tests.keys.material import jws, key_pair, signer
 from tests.support.client_assertion import assert_refused, authenticate, claims_of
 from tests.support.process import ServerProcess
 from tests.support.prover import Prover, segment
@@ -22,7 +22,7 @@ METHOD_SECRET, METHOD_KEY = "client_secret_jwt", "private_key_jwt"
 SERVICE = {"grant_types": ["client_credentials"], "response_types": [], "scope": "read:things"}
 
 
-def signed(secret: str, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
+def signed(secret: str, claims: Mapping[str, Any] | bytes, header: Mapping[str, Any] | None = None) -> str:
     """Return an assertion under HS256 (RFC 7515 appendix A.1)."""
     signing_input = f"{segment(header or {'alg': 'HS256', 'typ': 'JWT'})}.{segment(claims)}"
     return f"{signing_input}.{segment(hmac.digest(secret.encode(), signing_input.encode(), hashlib.sha256))}"
@@ -80,6 +80,37 @@ async def test_what_is_wrong_with_an_assertion_is_refused(server: RunningServer)
     await assert_refused(server, f"{head}.{payload}.")
     for algorithm in ("none", "HS512", "RS256", None, 5):
         await assert_refused(server, signed(secret, claims_of(server), {"alg": algorithm, "typ": "JWT"}))
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("exp", 59.5), ("iat", -0.5), ("nbf", -0.5), ("exp", 60.0)])
+async def test_a_time_in_an_assertion_may_have_a_fraction(server: RunningServer, name: str, seconds: float) -> None:
+    """RFC 7519 section 2, NumericDate: as a client sends it that takes its clock as it is. It is still good once."""
+    secret = await server.add_service(token_endpoint_auth_method=METHOD_SECRET)
+    by_secret = claims_of(server, "service", **{name: server.clock.now() + seconds})
+    by_key = {**by_secret, "iss": "keyed", "sub": "keyed"}
+    await server.add_service(
+        "keyed", token_endpoint_auth_method=METHOD_KEY, jwks={"keys": [dict(key_pair().public_jwk)]}
+    )
+    for assertion in (signed(secret, by_secret), signer().sign(by_key, typ="JWT")):
+        assert (await authenticate(server, assertion)).status_code == 200
+        await assert_refused(server, assertion)
+
+
+async def test_a_fraction_makes_no_assertion_live_longer(server: RunningServer) -> None:
+    """RFC 7519 sections 2 and 4.1.4: it is rounded down."""
+    secret = await server.add_service(token_endpoint_auth_method=METHOD_SECRET)
+    await assert_refused(server, signed(secret, claims_of(server, exp=server.clock.now() - 60 + 0.9)))
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize(
+    "literal", ["true", "NaN", "Infinity", "-Infinity", "1e400", "1e300", "-0.5", '"1790000030.5"']
+)
+async def test_what_is_no_time_is_refused_in_an_assertion(server: RunningServer, name: str, literal: str) -> None:
+    """RFC 7519 section 2: a JSON number, as far as it is sane."""
+    secret = await server.add_service(token_endpoint_auth_method=METHOD_SECRET)
+    text = json.dumps(claims_of(server, **{name: "@"})).replace('"@"', literal)
+    await assert_refused(server, signed(secret, text.encode()))
 
 
 async def test_the_digest_that_is_stored_is_no_secret(server: RunningServer) -> None:

@@ -126,6 +126,41 @@ async def test_a_client_may_be_held_to_signed_answers(server: RunningServer, per
     assert (await read(rp, person.answer()))["error"] == "login_required"
 
 
+@pytest.mark.parametrize("registered", ["jwt", "query.jwt"])
+async def test_jwt_and_what_it_stands_for_are_one_mode(server: RunningServer, person: Person, registered: str) -> None:
+    """Section 2.3.4: for `code` it is query.jwt, however the client registered it."""
+    rp = RelyingParty(server, "signed", await server.add_client("signed", response_modes=[registered]))
+    for mode in ("jwt", "query.jwt"):
+        await person.visit(rp.url(response_mode=mode, prompt="none"))
+        assert (await read(rp, person.answer()))["error"] == "login_required"
+    for other in ("fragment.jwt", "form_post.jwt", "query", "fragment", None):
+        await person.visit(rp.url(response_mode=other, prompt="none"))
+        assert person.answer()["error"] == "invalid_request", other
+
+
+@pytest.mark.parametrize("overrides", [{"response_types": ("code", "code id_token")}], indirect=True)
+async def test_what_jwt_stands_for_goes_by_the_response_type(server: RunningServer, person: Person) -> None:
+    """Section 2.3.4: where tokens come through the browser it is fragment.jwt, which is another mode than query.jwt."""
+    metadata: dict[str, Any] = {
+        "response_types": ["code", "code id_token"],
+        "grant_types": ["authorization_code", "implicit"],
+    }
+    for registered, error in (("query.jwt", "invalid_request"), ("fragment.jwt", "login_required")):
+        secret = await server.add_client(registered, response_modes=[registered], **metadata)
+        rp = RelyingParty(server, registered, secret)
+        await person.visit(rp.url(response_type="code id_token", response_mode="jwt", prompt="none"))
+        answer = person.answer()
+        assert (await read(rp, answer) if "response" in answer else answer)["error"] == error
+
+
+@pytest.mark.parametrize("overrides", [{"signing_algorithms": ("ES256", "RS256")}], indirect=True)
+async def test_it_is_signed_with_rs256_for_a_client_that_registered_nothing(person: Person, rp: RelyingParty) -> None:
+    """Section 3: the default of `authorization_signed_response_alg`, whichever algorithm the server has first."""
+    await person.visit(rp.url(response_mode="jwt", prompt="none"))
+    header, _ = await rp.verified(person.answer()["response"])
+    assert header["alg"] == "RS256"
+
+
 async def test_metadata_announces_it(server: RunningServer) -> None:
     """Section 4."""
     async with server.http() as http:

@@ -227,6 +227,20 @@ async def test_each_client_chooses_how_its_id_tokens_are_signed(
     assert len(claims["at_hash"]) == (43 if algorithm == "EdDSA" else 22)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "algorithm"),
+    [({"signing_algorithms": ("ES256", "RS256")}, "RS256"), ({"signing_algorithms": ("ES256", "PS256")}, "ES256")],
+    indirect=["overrides"],
+)
+async def test_an_id_token_is_signed_with_rs256_for_a_client_that_registered_nothing(
+    person: Person, rp: RelyingParty, algorithm: str
+) -> None:
+    """OpenID Connect Registration section 2: the default, as long as it is on; the first one signs access tokens."""
+    tokens = await rp.sign_in(person)
+    assert (await rp.verified(tokens["id_token"]))[0]["alg"] == algorithm
+    assert (await rp.verified(tokens["access_token"]))[0]["alg"] == "ES256"
+
+
 async def test_a_client_can_demand_a_second_factor(server: RunningServer, person: Person, rp: RelyingParty) -> None:
     """acr_values, RFC 9470 section 4; a person signed in with a password alone is stepped up."""
     _, claims = await rp.verified((await rp.sign_in(person))["id_token"])

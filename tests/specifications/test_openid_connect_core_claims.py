@@ -61,6 +61,37 @@ async def test_userinfo_takes_the_token_in_header_or_body_but_once(person: Perso
         assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
 
 
+async def test_a_form_at_userinfo_is_known_by_its_media_type(person: Person, rp: RelyingParty) -> None:
+    """RFC 6750 section 2.2; RFC 9110 section 8.3.1: without case, spaces around it and parameters."""
+    form = f"access_token={(await rp.sign_in(person))['access_token']}"
+    good = (
+        "application/x-www-form-urlencoded",
+        "Application/X-WWW-Form-Urlencoded",
+        "APPLICATION/X-WWW-FORM-URLENCODED ; Charset=UTF-8",
+    )
+    async with rp.server.http() as http:
+        for kind in good:
+            response = await http.post("/userinfo", content=form, headers={"content-type": kind})
+            assert response.status_code == 200, kind
+        for kind in ("application/x-www-form-urlencoded2", "text/plain"):
+            response = await http.post("/userinfo", content=form, headers={"content-type": kind})
+            assert response.status_code == 401, kind
+
+
+async def test_a_form_at_userinfo_that_cannot_be_read_is_refused_with_a_challenge(rp: RelyingParty) -> None:
+    """RFC 6750 sections 3 and 3.1: invalid_request with 400, and WWW-Authenticate."""
+    kind = "application/x-www-form-urlencoded"
+    async with rp.server.http() as http:
+        for charset, content in (("; charset=latin1", b"access_token=a"), ("", b"access_token=\xff"), ("", b"a=%ff")):
+            response = await http.post("/userinfo", content=content, headers={"content-type": kind + charset})
+            assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+            challenge = response.headers["www-authenticate"]
+            assert challenge.startswith('Bearer realm="ostiary"')
+            assert 'error="invalid_request"' in challenge
+        response = await http.get("/userinfo?a=%ff")
+        assert (response.status_code, "www-authenticate" in response.headers) == (400, True)
+
+
 async def test_userinfo_takes_nothing_but_access_tokens(person: Person, rp: RelyingParty) -> None:
     """RFC 8725 section 3.11."""
     tokens = await rp.sign_in(person)

@@ -77,6 +77,16 @@ async def test_an_issuer_speaks_for_a_person(server: RunningServer, crm: Relying
     assert rows[0]["details"]["issuer"] == "backend"
 
 
+@pytest.mark.parametrize(("name", "seconds"), [("exp", 59.5), ("iat", -0.5), ("nbf", -0.5)])
+async def test_a_time_may_have_a_fraction(
+    server: RunningServer, crm: RelyingParty, alice: User, name: str, seconds: float
+) -> None:
+    """Section 3 with RFC 7519 section 2, NumericDate; it is still good once."""
+    assertion = _assertion(server, alice.id, **{name: server.clock.now() + seconds})
+    assert (await _grant(crm, assertion)).status_code == 200
+    assert await _problem(crm, assertion) == "invalid_grant"
+
+
 WRONG: tuple[dict[str, Any], ...] = (
     {"iss": None},
     {"iss": "another"},

@@ -1,6 +1,8 @@
 """RFC 7591 Dynamic Client Registration, OpenID Connect Dynamic Client Registration 1.0."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from server.storage import client_registrations, clients
 from server.tokens import opaque
 from tests.keys.material import key_pair
 from tests.support.person import Person
+from tests.support.process import ServerProcess
 from tests.support.receiver import Receiver
 from tests.support.relying_party import RelyingParty
 from tests.support.self_registration import WEB, initial_token, register
@@ -227,6 +230,79 @@ async def test_a_client_with_a_private_use_scheme_is_native_whatever_it_says(
     assert body["application_type"] == "native"
     vague = await register(server, {"redirect_uris": ["agent:/redirect"], **said})
     assert (vague.status_code, vague.json()["error"]) == (400, "invalid_redirect_uri")
+
+
+IMPLICIT = pytest.mark.parametrize(
+    "overrides",
+    [{"client_registration": "open", "response_types": ("code", "id_token", "code id_token")}],
+    indirect=True,
+)
+ON_LOOPBACK = (
+    "http://localhost/cb",
+    "http://127.0.0.1:5000/cb",
+    "https://localhost/cb",
+    "https://LOCALHOST:8443/cb",
+    "https://app.localhost./cb",
+    "https://127.0.0.1/cb",
+    "https://[::1]/cb",
+)
+
+
+@IMPLICIT
+@pytest.mark.parametrize("response_type", ["id_token", "code id_token"])
+async def test_tokens_of_a_web_client_go_through_browsers_to_https_and_not_to_localhost(
+    server: RunningServer, response_type: str
+) -> None:
+    """OpenID Connect Registration section 2, application_type: the server must verify it."""
+    grants = ["implicit", *(["authorization_code"] if "code" in response_type else [])]
+    asked: dict[str, Any] = {**WEB, "response_types": [response_type], "grant_types": grants}
+    for uri in ON_LOOPBACK:
+        for said in ({}, {"application_type": "web"}):
+            answer = await register(server, {**asked, **said, "redirect_uris": [*WEB["redirect_uris"], uri]})
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri"), uri
+            server.clock.advance(60)
+    assert (await register(server, asked)).status_code == 201
+    native = {**asked, "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"]}
+    assert (await register(server, native)).status_code == 201
+
+
+@IMPLICIT
+async def test_a_code_may_go_to_localhost_until_the_client_wants_tokens_in_the_browser(server: RunningServer) -> None:
+    """OpenID Connect Registration section 2: it is the implicit grant that needs https; RFC 7592 section 2.2."""
+    asked: dict[str, Any] = {**WEB, "redirect_uris": ["http://localhost/cb", "https://localhost/cb"]}
+    answer = await register(server, asked)
+    assert answer.status_code == 201
+    body = answer.json()
+    more = {"response_types": ["code", "code id_token"], "grant_types": ["authorization_code", "implicit"]}
+    async with server.http(headers={"authorization": f"Bearer {body['registration_access_token']}"}) as http:
+        url = body["registration_client_uri"]
+        update = await http.put(url, json={**asked, **more, "client_id": body["client_id"]})
+    assert (update.status_code, update.json()["error"]) == (400, "invalid_redirect_uri")
+
+
+@IMPLICIT
+async def test_an_operator_may_register_localhost_for_tokens_and_the_client_may_keep_it(
+    server: RunningServer, person: Person, tmp_path: Path
+) -> None:
+    """OpenID Connect Registration section 2 is about clients that register themselves; others are being developed."""
+    decided: dict[str, Any] = {
+        "redirect_uris": ["http://localhost/cb"],
+        "response_types": ["code", "code id_token"],
+        "grant_types": ["authorization_code", "implicit"],
+    }
+    body = (await register(server, WEB)).json()
+    operator = ServerProcess.beside(server.settings, tmp_path)
+    words = ("client", "update", body["client_id"], "--metadata", "-")
+    await asyncio.to_thread(lambda: operator.cli(*words, stdin=json.dumps(decided)))
+    server.services.registry.clear()
+    rp = RelyingParty(server, body["client_id"], body["client_secret"], redirect_uri="http://localhost/cb")
+    await person.visit(rp.url(response_type="code id_token", prompt="none"))
+    assert person.answer()["error"] == "login_required"
+    async with server.http(headers={"authorization": f"Bearer {body['registration_access_token']}"}) as http:
+        replacement = {**WEB, "client_id": body["client_id"], "client_name": "New Name"}
+        update = await http.put(body["registration_client_uri"], json=replacement)
+    assert update.status_code == 200, update.text
+    assert {name: update.json()[name] for name in decided} == decided
 
 
 @OPEN

@@ -99,6 +99,14 @@ async def test_each_key_of_the_client_signs_under_each_known_type(person: Person
             assert person.title == "Sign in"
 
 
+@pytest.mark.parametrize(("name", "seconds"), [("exp", 59.5), ("iat", -0.5), ("nbf", -0.5)])
+async def test_a_time_may_have_a_fraction(person: Person, jar: RelyingParty, name: str, seconds: float) -> None:
+    """Section 4 with RFC 7519 section 2, NumericDate."""
+    fraction: dict[str, Any] = {name: jar.server.clock.now() + seconds}
+    await person.visit(url(jar, signed(jar, **fraction)))
+    assert person.title == "Sign in"
+
+
 async def test_only_what_is_signed_counts(person: Person, jar: RelyingParty) -> None:
     """Section 5: parameters beside the object are ignored, also those that the object lacks."""
     beside = {"scope": "openid address", "state": "x", "prompt": "none", "redirect_uri": "https://evil.example/cb"}

@@ -187,6 +187,17 @@ async def test_a_proof_is_of_now(service: RelyingParty, prover: Prover) -> None:
         assert await refused(service, prover, prover.proof(iat=issued_at)) is not is_accepted, seconds
 
 
+async def test_the_time_of_a_proof_may_have_a_fraction(service: RelyingParty, prover: Prover) -> None:
+    """Section 4.2 with RFC 7519 section 2; it is still good once."""
+    now = service.server.clock.now()
+    for seconds in (-59.5, -0.5, 0.0, 60.5):
+        proof = prover.proof(iat=now + seconds)
+        assert not await refused(service, prover, proof), seconds
+        assert await refused(service, prover, proof), seconds
+    for value in (now - 60.5, now + 61.5, -0.5, 1e300, float("nan"), float("inf"), True, str(now + 0.5)):
+        assert await refused(service, prover, prover.proof(iat=value)), value
+
+
 async def test_a_proof_is_good_once_until_it_is_too_old(service: RelyingParty, prover: Prover) -> None:
     """Section 11.1."""
     clock = service.server.clock

@@ -112,6 +112,14 @@ async def test_it_is_signed_as_registered(server: RunningServer) -> None:
     assert header["alg"] == "ES256"
 
 
+@pytest.mark.parametrize("overrides", [{"signing_algorithms": ("ES256", "RS256")}], indirect=True)
+async def test_it_is_signed_with_rs256_where_nothing_is_registered(server: RunningServer) -> None:
+    """Section 6: the default, whichever algorithm the server has first."""
+    api = await resource_server(server)
+    header, _ = await api.verified((await introspect(api, "nonsense")).text)
+    assert header["alg"] == "RS256"
+
+
 @pytest.mark.parametrize(("kind", "alg", "enc"), [("RSA", "RSA-OAEP-256", "A256GCM"), ("P-256", "ECDH-ES", None)])
 async def test_it_is_encrypted_as_registered(
     server: RunningServer, person: Person, rp: RelyingParty, kind: str, alg: str, enc: str | None
