@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from server.accounts.passwords import PasswordHasherBusyError
 from server.languages import Message as _
+from server.middleware.cross_origin import READERS
 from server.observability.logging import logger
 from server.pages.visit import PageError, Visit
 from server.protocol.errors import OAuth2Error
@@ -20,8 +21,8 @@ _PLAIN = {404: _("There is nothing at this address."), 405: _("This address does
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks at the answer."""
-    return "text/html" in request.headers.get("accept", "")
+    """Whether a person looks at the answer. No script of another origin reads a page, with its form and cookie."""
+    return READERS not in request.scope and "text/html" in request.headers.get("accept", "")
 
 
 def page_error(request: Request, error: Exception) -> Response:

@@ -18,7 +18,7 @@ from server.endpoints.health import live, ready
 from server.endpoints.metadata import metadata
 from server.endpoints.token import token
 from server.extensions.protected_resource_metadata import resource_metadata
-from server.middleware.cross_origin import readable_everywhere
+from server.middleware.cross_origin import CrossOriginRoute
 from server.pages import confirm_email, device, forgot_password, home, register, set_password, sign_out, verify_email
 from server.pages.account import (
     applications,
@@ -121,20 +121,16 @@ def build(settings: Settings, extensions: tuple[Extension, ...], renderer: Rende
 
 
 def _route(prefix: str, endpoint: Endpoint) -> Route:
-    methods = list(endpoint.methods)
-    if not endpoint.is_cross_origin:
-        return Route(prefix + endpoint.path, endpoint.handler, methods=methods)
-    handler = readable_everywhere(endpoint.handler, endpoint.methods)
-    return Route(prefix + endpoint.path, handler, methods=[*methods, "OPTIONS"])
+    if endpoint.is_cross_origin:
+        return CrossOriginRoute(prefix + endpoint.path, endpoint.handler, endpoint.methods)
+    return Route(prefix + endpoint.path, endpoint.handler, methods=list(endpoint.methods))
 
 
 def _well_known(settings: Settings) -> list[BaseRoute]:
     """RFC 8414 section 3.1 puts the issuer's path behind the well-known name; OpenID Connect Discovery before it."""
-    handler = readable_everywhere(metadata, ("GET",))
     path = urlsplit(settings.issuer).path.rstrip("/")
     names = {f"/.well-known/oauth-authorization-server{path}", f"/.well-known/openid-configuration{path}"}
     names.add(f"{path}/.well-known/oauth-authorization-server")
-    routes: list[BaseRoute] = [Route(name, handler, methods=["GET", "OPTIONS"]) for name in sorted(names)]
+    routes: list[BaseRoute] = [CrossOriginRoute(name, metadata, ("GET",)) for name in sorted(names)]
     # RFC 9728 section 3.1: the same for our own resource, which is named like the issuer
-    resource = readable_everywhere(resource_metadata, ("GET",))
-    return [*routes, Route(path_of(settings), resource, methods=["GET", "OPTIONS"])]
+    return [*routes, CrossOriginRoute(path_of(settings), resource_metadata, ("GET",))]

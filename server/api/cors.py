@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 
 from clients.client import Client
+from server.middleware.cross_origin import READERS
 from server.protocol.services import Services
 from server.storage import clients, versions
 
@@ -44,6 +46,10 @@ class FirstPartyOrigins:
         self._version = -1
         self._origins: frozenset[str] = frozenset()
 
+    def knew(self, origin: str) -> bool:
+        """Whether scripts of an origin could read answers the last time that the database was asked."""
+        return origin in self._origins
+
     async def allow(self, services: Services, origin: str) -> bool:
         """Whether scripts of an origin may read answers. A change made on any node counts at once."""
         version, origins = await services.database.read(self._read)
@@ -60,12 +66,13 @@ class FirstPartyOrigins:
         return version, origins_of(found)
 
 
-def write(headers: MutableHeaders, origin: str | None) -> None:
-    """Let scripts of this origin read the answer; None for nobody's."""
-    headers.add_vary_header("origin")
+def let_read(request: Request, origin: str | None) -> None:
+    """Let scripts of this origin read the answer, also where an accident gives it; None for nobody's."""
+    headers = {"vary": "origin"}
     if origin is not None:
         headers["access-control-allow-origin"] = origin
         headers["access-control-expose-headers"] = EXPOSED_HEADERS
+    request.scope[READERS] = Headers(headers).raw
 
 
 def write_preflight(headers: MutableHeaders, methods: Iterable[str]) -> None:

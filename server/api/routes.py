@@ -86,14 +86,15 @@ class Api:
 
     async def _answer(self, request: Request) -> Response:
         origin = await self._allowed_origin(request)
-        response = await self._respond(request, is_allowed_origin=origin is not None)
-        cors.write(response.headers, origin)
-        return response
+        cors.let_read(request, origin)
+        return await self._respond(request, is_allowed_origin=origin is not None)
 
     async def _allowed_origin(self, request: Request) -> str | None:
         origin = request.headers.get("origin")
         if origin is None:
             return None
+        # until the database has answered; where it does not, a script that could read answers reads that
+        cors.let_read(request, origin if self._origins.knew(origin) else None)
         return origin if await self._origins.allow(services_of(request), origin) else None
 
     async def _respond(self, request: Request, *, is_allowed_origin: bool) -> Response:

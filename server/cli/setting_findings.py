@@ -27,8 +27,11 @@ def findings_of_settings(settings: Settings) -> Iterator[Finding]:
         problem = f"a stolen refresh token works {settings.refresh_reuse_seconds} seconds after its rotation"
         yield _finding("RFC 9700 section 4.14.2", problem, "set OSTIARY_REFRESH_REUSE_SECONDS=10")
     if settings.client_registration is ClientRegistration.OPEN:
-        problem = "anybody may register clients"
-        yield _finding("RFC 7591 section 5", problem, "set OSTIARY_CLIENT_REGISTRATION=token")
+        problem = "anybody may register clients, and have this server redirect to addresses of their own"
+        yield _finding("RFC 7591 section 5, RFC 9700 section 4.11.2", problem, "set OSTIARY_CLIENT_REGISTRATION=token")
+    if settings.client_id_metadata_documents:
+        problem = "anybody may be a client by a document, and have this server redirect to addresses of their own"
+        yield _finding("RFC 9700 section 4.11.2", problem, "set OSTIARY_CLIENT_ID_METADATA_DOCUMENTS=off")
     if settings.fetch_private_addresses and settings.is_https:
         problem = "clients can make this server fetch from private addresses"
         mend = "set OSTIARY_FETCH_PRIVATE_ADDRESSES=off"

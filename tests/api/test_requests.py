@@ -1,7 +1,13 @@
 """What a request may look like, and which scripts may read the answer."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from starlette.routing import Route
+
+from server.api.call import Call, Reply
+from server.api.routes import OPERATIONS
+from server.api.routes import Api as AnyApi
 from tests.api.documented import EMAIL, Api
 from tests.support.server import PASSWORD, RunningServer
 
@@ -124,6 +130,55 @@ async def test_scripts_of_first_party_clients_may_read_answers_and_others_not(se
             answer = await http.get("/api/auth/me", headers={"origin": origin})
             assert "access-control-allow-origin" not in answer.headers
             assert "origin" in answer.headers["vary"].lower()
+
+
+async def test_scripts_of_first_party_clients_may_read_why_they_were_refused(server: RunningServer) -> None:
+    """Fetch Standard section 3.3: without the header a script sees a network error, whatever was answered."""
+    await server.add_client("own", skip_consent=True, redirect_uris=["https://app.example/cb"])
+    for origin, expected in (("https://app.example", ["https://app.example"]), ("https://foreign.example", [])):
+        async with server.http(headers={"origin": origin}) as http:
+            refused = [(405, await http.get(LOGIN)), (413, await http.post(LOGIN, json={"email": "a" * 65536}))]
+            for status, answer in refused:
+                assert answer.status_code == status
+                assert answer.headers.get_list("access-control-allow-origin") == expected
+                assert answer.headers["vary"] == "origin"
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_without_the_database_scripts_may_read_that_if_they_could_read_answers_before(
+    server: RunningServer,
+) -> None:
+    await server.add_client("own", skip_consent=True, redirect_uris=["https://app.example/cb"])
+    database = server.services.database
+    broken = type(database)("postgresql://ostiary@/x?host=/nonexistent", pool_size=1)  # type: ignore[call-arg]
+    async with server.http() as http:
+        await http.get("/api/auth/me", headers={"origin": "https://app.example"})
+        server.services.database = broken
+        answers = [
+            await http.get("/api/auth/me", headers={"origin": origin})
+            for origin in ("https://app.example", "https://foreign.example")
+        ]
+        server.services.database = database
+    assert [answer.status_code for answer in answers] == [503, 503]
+    found = [answer.headers.get("access-control-allow-origin") for answer in answers]
+    assert found == ["https://app.example", None]
+    assert "retry-after" in answers[0].headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_scripts_of_first_party_clients_may_read_that_there_was_an_accident(server: RunningServer) -> None:
+    await server.add_client("own", skip_consent=True, redirect_uris=["https://app.example/cb"])
+
+    async def bug(call: Call) -> Reply:
+        raise LookupError(call)
+
+    operation = replace(OPERATIONS[0], method="GET", path="/api/bug", body=None, is_bearer=False, handler=bug)
+    server.app.router.routes.insert(0, Route("/api/bug", AnyApi("", (operation,))))
+    async with server.http() as http:
+        for origin, expected in (("https://app.example", "https://app.example"), ("https://foreign.example", None)):
+            answer = await http.get("/api/bug", headers={"origin": origin})
+            assert answer.status_code == 500
+            assert answer.headers.get("access-control-allow-origin") == expected
 
 
 async def test_a_client_that_is_no_longer_first_party_loses_its_origin_at_once(server: RunningServer) -> None:

@@ -13,6 +13,7 @@ from starlette.routing import Match, Mount, Route
 from server.accounts import credentials
 from server.accounts.user import find_by_email
 from server.events.context import CLI
+from server.middleware.cross_origin import CrossOriginRoute
 from server.routes import PAGES
 from tests.attacks.conftest import BACK
 from tests.support.person import Person
@@ -22,6 +23,8 @@ from tests.support.server import PASSWORD, RunningServer
 PUBLIC = ("/jwks", "/.well-known/", "/robots.txt", "/static/")
 """What everybody may keep."""
 CROSS_ORIGIN = ("/token", "/par", "/jwks", "/userinfo", "/revoke", "/.well-known/")
+POPUPS = ("/authorize", "/interaction/", "/end-session", "/sign-out/")
+"""What a popup passes through between the application's page and its callback."""
 HTML = {"accept": "text/html"}
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 """Headers do not depend on the database."""
@@ -242,10 +245,38 @@ async def test_every_answer_carries_the_common_headers(tour: Tour) -> None:
     for name, answer in tour.where(lambda _: True):
         assert answer.headers["x-content-type-options"] == "nosniff", name
         assert answer.headers["strict-transport-security"].startswith("max-age=31536000"), name
-        assert answer.headers["cross-origin-opener-policy"] == "same-origin", name
         assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"]), name
         assert len(answer.headers.get_list("x-request-id")) == 1, name
         assert answer.status_code == 304 or not answer.content or "content-type" in answer.headers, name
+
+
+@once
+async def test_what_a_popup_passes_through_keeps_its_opener_and_nothing_else_does(tour: Tour) -> None:
+    """HTML Standard section 7.1.3: one answer with the policy, also a redirect, cuts a popup off from its opener."""
+    passed = {name for name, answer in tour.where(lambda answer: _path(answer).startswith(POPUPS))}
+    assert all(any(path in name and name.endswith("200") for name in passed) for path in POPUPS)
+    assert all(any(path in name and name.endswith("303") for name in passed) for path in POPUPS[:3])
+    for name, answer in tour.where(lambda _: True):
+        expected = None if name in passed else "same-origin"
+        assert answer.headers.get("cross-origin-opener-policy") == expected, name
+
+
+@once
+@pytest.mark.parametrize("overrides", [{"issuer": "https://example.com/authorize"}], indirect=True)
+async def test_the_opener_policy_depends_on_the_path_below_that_of_the_issuer(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    assert await rp.sign_in(person)
+    async with server.http() as http:
+        for path, expected in (
+            ("/authorize/authorize", None),
+            ("/authorize/interaction/oin_nonsense", None),
+            ("/authorize/account", "same-origin"),
+            ("/authorize/token", "same-origin"),
+            ("/interaction/oin_nonsense", "same-origin"),
+        ):
+            answer = await http.get("https://example.com" + path)
+            assert answer.headers.get("cross-origin-opener-policy") == expected, path
 
 
 @once
@@ -253,11 +284,12 @@ async def test_scripts_of_other_sites_read_only_what_is_made_for_them(tour: Tour
     """RFC 9700 section 2.6: never the authorization endpoint."""
     for name, answer in tour.where(lambda _: True):
         found = answer.headers.get("access-control-allow-origin")
-        is_known = answer.status_code not in (404, 405)
+        is_known = answer.status_code != 404
         assert found == ("*" if is_known and _path(answer).startswith(CROSS_ORIGIN) else None), name
         assert "access-control-allow-credentials" not in answer.headers, name
         if found:
             assert "set-cookie" not in answer.headers, name
+            assert not _is_page(answer), name
 
 
 @once
@@ -318,3 +350,20 @@ async def test_an_accident_is_answered_with_the_same_headers(server: RunningServ
             assert "no-store" in answer.headers["cache-control"]
             for name in ("x-content-type-options", "strict-transport-security", "x-request-id"):
                 assert name in answer.headers
+            assert "access-control-allow-origin" not in answer.headers
+
+
+@once
+async def test_scripts_may_read_that_there_was_an_accident_where_they_read_the_rest(server: RunningServer) -> None:
+    """Fetch Standard section 3.3."""
+
+    async def bug(request: Request) -> Response:
+        raise LookupError(request.url.path)
+
+    server.app.router.routes.insert(0, CrossOriginRoute("/bug", bug, ("GET",)))
+    async with server.http(headers={"origin": "https://spa.example", **HTML}) as http:
+        answer = await http.get("/bug")
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "server_error"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "x-request-id" in answer.headers["access-control-expose-headers"]

@@ -1,4 +1,7 @@
-"""What applications learn in the browser of the end of a sign-in: frames of the last page, and the session frame."""
+"""What applications learn in the browser of the end of a sign-in: frames of the last page, and the session frame.
+
+And what a popup keeps on its way through a sign-in and its end: the page that opened it.
+"""
 
 import asyncio
 import json
@@ -13,7 +16,7 @@ from tests.attacks.conftest import reach
 from tests.conftest import Serve
 from tests.support.chromium import Chromium
 from tests.support.process import ServerProcess
-from tests.support.receiver import Receiver
+from tests.support.receiver import Answer, Receiver
 from tests.support.relying_party import RelyingParty
 from tests.support.server import PASSWORD
 from tests.support.session_frame import page_that_asks
@@ -76,6 +79,57 @@ async def test_frames_tell_the_application_before_the_browser_goes_back(
         told = await _frame(client)
         assert parse_qs(told) == {"iss": [server.issuer], "sid": [claims["sid"]]}
     assert [problem for problem in chromium.problems if "favicon" not in problem] == []
+
+
+async def test_a_popup_finds_its_opener_again_after_the_sign_in_and_after_its_end(
+    serve: Serve, chromium: Chromium, client: Receiver
+) -> None:
+    """HTML Standard section 7.1.3; `display=popup` of OpenID Connect Core section 3.1.2.1."""
+    server = serve(mfa="off")
+    back = client.origin + "/bye"
+    rp = _register(server, client, skip_consent=False, post_logout_redirect_uris=[back])
+    script = b"<script>opener.told = [...(opener.told || []), location.pathname]</script>"
+    page = await chromium.new_page()
+    await page.goto(client.origin + "/application")
+
+    async def opened(url: str) -> Page:
+        async with page.expect_popup() as popup:
+            await page.evaluate("(url) => { window.popup = open(url, 'sign-in', 'width=400,height=500') }", url)
+        return await popup.value
+
+    popup = await opened(rp.url(display="popup", response_mode="form_post", prompt="consent"))
+    client.answers["/cb"] = Answer(body=script, content_type="text/html")
+    client.answers["/bye"] = Answer(body=script, content_type="text/html")
+    await popup.fill("#email", EMAIL)
+    assert not await page.evaluate("popup.closed")
+    await popup.fill("#password", PASSWORD)
+    await popup.click("button.primary")
+    await expect(popup.get_by_role("heading", level=1)).to_contain_text("asks for access")
+    assert not await page.evaluate("popup.closed")
+    await popup.click("button.primary")
+    await popup.wait_for_url("**/cb")
+    await page.wait_for_function("window.told && told.join() === '/cb'")
+    assert not await page.evaluate("popup.closed")
+    await popup.close()
+    query = urlencode({"client_id": rp.client_id, "post_logout_redirect_uri": back})
+    popup = await opened(f"{server.issuer}/end-session?{query}")
+    await popup.click("button.primary")
+    await popup.wait_for_url(back)
+    await page.wait_for_function("told.join() === '/cb,/bye'")
+    assert not await page.evaluate("popup.closed")
+
+
+async def test_a_popup_of_the_account_has_no_opener(serve: Serve, chromium: Chromium, client: Receiver) -> None:
+    """HTML Standard section 7.1.3: the account is nobody's popup."""
+    server = serve(mfa="off")
+    page = await chromium.new_page()
+    await page.goto(client.origin + "/application")
+    async with page.expect_popup() as opened:
+        await page.evaluate("(url) => { window.popup = open(url) }", server.issuer + "/account/forgot-password")
+    popup = await opened.value
+    await popup.wait_for_url("**/account/forgot-password")
+    assert await popup.evaluate("opener === null")
+    assert await page.evaluate("popup.closed")
 
 
 async def test_another_origin_learns_from_the_session_frame_that_the_sign_in_has_changed(

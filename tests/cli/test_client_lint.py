@@ -207,13 +207,16 @@ def test_settings_that_weaken_everything_are_found() -> None:
             "access_token_seconds": 3600,
             "refresh_reuse_seconds": 300,
             "client_registration": "open",
+            "client_id_metadata_documents": True,
             "fetch_private_addresses": True,
         }
     )
     findings = list(findings_of_settings(weak))
-    assert len(findings) == 7
+    assert len(findings) == 8
     assert all("OSTIARY_" in finding.mend for finding in findings)
     assert [one.severity for one in findings].count(Severity.ERROR) == 1
+    redirecting = {one.mend.split("=")[0] for one in findings if "redirect to addresses of their own" in one.problem}
+    assert redirecting == {"set OSTIARY_CLIENT_REGISTRATION", "set OSTIARY_CLIENT_ID_METADATA_DOCUMENTS"}
     (finding,) = findings_of_settings(Settings.model_validate({"rate_limits": False}))
     assert finding.severity is Severity.ERROR
 

@@ -69,6 +69,46 @@ async def test_scripts_of_other_origins_may_read_metadata_and_keys(server: Runni
             assert "access-control-allow-origin" not in (await http.get(path)).headers
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+async def test_scripts_of_other_origins_may_read_why_they_were_refused(server: RunningServer, accept: str) -> None:
+    """Fetch Standard section 3.3: without the header a script sees a network error, whatever was answered."""
+    large = {"a": "b" * 70_000}
+    async with server.http(headers={"origin": "https://spa.example", "accept": accept}) as http:
+        for answer, status in (
+            (await http.get("/token"), 405),
+            (await http.delete("/userinfo"), 405),
+            (await http.post("/jwks"), 405),
+            (await http.post("/.well-known/openid-configuration"), 405),
+            (await http.post("/token", data=large), 413),
+            (await http.post("/userinfo", data=large), 413),
+        ):
+            assert answer.status_code == status
+            assert answer.json()["error"] == "invalid_request"
+            assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+            assert "x-request-id" in answer.headers["access-control-expose-headers"]
+        for answer in (await http.delete("/authorize"), await http.post("/authorize", data=large)):
+            assert answer.status_code in (405, 413)
+            assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_scripts_of_other_origins_may_read_that_the_database_is_gone(
+    server: RunningServer, person: Person, rp: RelyingParty
+) -> None:
+    """Fetch Standard section 3.3: and when to come back."""
+    tokens = await rp.sign_in(person)
+    database = server.services.database
+    broken = type(database)("postgresql://ostiary@/x?host=/nonexistent", pool_size=1)  # type: ignore[call-arg]
+    server.services.database = broken
+    answers = [await rp.refresh(tokens["refresh_token"]), await rp.userinfo(tokens["access_token"])]
+    server.services.database = database
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["retry-after"]
+        assert "retry-after" in answer.headers["access-control-expose-headers"]
+
+
 @pytest.mark.parametrize("overrides", [{"issuer": "https://example.com/tenant/one"}], indirect=True)
 async def test_an_issuer_may_have_a_path(server: RunningServer, person: Person, rp: RelyingParty) -> None:
     """RFC 8414 section 3.1, OpenID Connect Discovery 1.0 section 4."""
