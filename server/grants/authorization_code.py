@@ -13,7 +13,7 @@ from server.events.names import Event
 from server.grants.decision import check_first, first_tokens
 from server.grants.response import TokenResponse
 from server.protocol.authorization_request import AuthorizationRequest
-from server.protocol.errors import InvalidGrantError, InvalidRequestError
+from server.protocol.errors import InvalidGrantError, InvalidRequestError, because
 from server.protocol.services import Services
 from server.storage import authorizations, one_time, users
 from server.tokens import opaque
@@ -83,7 +83,7 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
             raise InvalidRequestError("The code is missing")
         row = one_time.find(self.server.db, KIND, opaque.digest(KIND, code))
         if row is None or row["client_id"] != self.client.client_id:
-            raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), "unknown" if row is None else "of another client")
         if row["payload"]["redirect_uri"] != self.request.parameters.get("redirect_uri"):
             raise InvalidGrantError("The redirect_uri is not the one of the authorization request")
         authorization = authorizations.find_live(self.server.db, row["payload"]["authorization_id"], self.server.now)
@@ -99,7 +99,7 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
         authorization = authorizations.find_live(db, authorization_id, now)
         user = users.find_by_id(db, self.row["user_id"])
         if authorization is None or user is None:
-            raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), "the sign-in or the consent behind it is over")
         self._record(Event.CODE_REDEEMED, authorization_id)
         return first_tokens(self, authorization, user, nonce=self.row["payload"]["nonce"])
 
@@ -109,7 +109,8 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
             # RFC 9700 section 4.5: a code that comes twice was stolen; nobody knows which one was the thief
             authorizations.revoke(self.server.db, authorization_id, self.server.now)
             self._record(Event.CODE_REPLAYED, authorization_id)
-        raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), "used before")
+        raise because(InvalidGrantError(_REFUSED), "expired")
 
     def _record(self, event: Event, authorization_id: str) -> None:
         record(

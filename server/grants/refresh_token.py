@@ -10,7 +10,7 @@ from server.events.names import Event
 from server.grants.decision import idle_seconds
 from server.grants.response import TokenResponse, check_redemption, for_person
 from server.protocol.checks import MAX_SCOPE_CHARACTERS
-from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from server.protocol.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError, because
 from server.protocol.token_issue import Redemption
 from server.storage import authorizations, users
 from server.tokens import refresh_token
@@ -35,11 +35,11 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
             raise InvalidRequestError("The refresh_token is missing")
         row = refresh_token.find(self.server.db, token)
         if row is None or row["client_id"] != self.client.client_id:
-            raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), "unknown" if row is None else "of another client")
         authorization = authorizations.find_live(self.server.db, row["authorization_id"], self.server.now)
         if authorization is None:
             # Whatever else is wrong: the client must learn that only a new authorization helps (RFC 6749 section 5.2).
-            raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), "the sign-in or the consent behind it is over")
         granted = row["scope"].split()
         requested = self.request.parameters.get("scope")
         wanted = granted if requested is None else list(dict.fromkeys(requested.split(" ")))
@@ -92,7 +92,7 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
         if rotation.outcome is Outcome.REUSED:
             self._revoke_family(authorization)
         if rotation.successor is None:
-            raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), str(rotation.outcome.value))
         return rotation.successor
 
     def _keep(self, authorization: Mapping[str, Any]) -> None:
@@ -100,7 +100,7 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
         idle, absolute_end = idle_seconds(self.client, self.server.services), authorization["expires_at"]
         now = self.server.now
         if not refresh_token.keep(self.server.db, self.row, now=now, idle_seconds=idle, absolute_end=absolute_end):
-            raise InvalidGrantError(_REFUSED)
+            raise because(InvalidGrantError(_REFUSED), "expired")
 
     def _revoke_family(self, authorization: Mapping[str, Any]) -> None:
         authorizations.revoke(self.server.db, authorization["id"], self.server.now)

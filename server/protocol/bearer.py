@@ -14,7 +14,7 @@ from server.accounts.sessions import AAL2
 from server.accounts.user import User
 from server.protocol import dpop_proof
 from server.protocol.dpop_proof import DpopProblem
-from server.protocol.errors import BearerError, InvalidRequestError
+from server.protocol.errors import BearerError, InvalidRequestError, because
 from server.protocol.request import FORM_TYPE, HttpFacts, form_parameters, query_parameters
 from server.protocol.services import Services, services_of
 from server.storage import authorizations, clients, revoked_tokens, users
@@ -114,8 +114,8 @@ def check(db: Connection, services: Services, token: PresentedToken, *, now: int
     try:
         issuer = services.settings.issuer
         claims = access_token.read(db, services.keys, issuer, token.value, now=now, audience=issuer)
-    except JoseError:
-        raise token.refusal("The access token is not valid or has expired") from None
+    except JoseError as error:
+        raise because(token.refusal("The access token is not valid or has expired"), str(error)) from None
     authorization = find_authorization(db, services, claims, now=now)
     # Not by `sub`, which may be pairwise (OpenID Connect Core section 8.1).
     user = users.find_by_id(db, authorization["user_id"]) if authorization is not None else None

@@ -260,3 +260,21 @@ async def test_refusals_of_the_account_api_have_one_without_what_was_sent(server
         (401, "Invalid token"),
         (422, "cannot be used: email password"),
     ]
+
+
+async def test_why_a_grant_is_refused_is_in_the_log_alone(person: Person, rp: RelyingParty) -> None:
+    """RFC 6749 section 5.2: one answer for all of them."""
+    await person.visit(rp.url())
+    await person.sign_in()
+    await person.postpone()
+    await person.consent()
+    code = person.answer()["code"]
+    with capture_logs() as lines:
+        answers = [await rp.redeem("oac_made-up")]
+        tokens = (await rp.redeem(code)).json()
+        answers += [await rp.redeem(code), await rp.refresh(tokens["refresh_token"])]
+        assert (await rp.userinfo(tokens["access_token"] + "x")).status_code == 401
+    assert {answer.json()["error"] for answer in answers} == {"invalid_grant"}
+    causes = [line["cause"] for line in lines if line["event"] == "request refused"]
+    assert causes == ["unknown", "used before", "the sign-in or the consent behind it is over", causes[3]]
+    assert "signature" in causes[3]
