@@ -12,7 +12,7 @@ from clients.metadata_document import is_document_url
 from clients.registry import ClientRegistry
 from keys.sealing import Sealer
 from server.accounts.passwords import PasswordHasher
-from server.accounts.places import PlaceDatabaseError, Places
+from server.accounts.places import places_of
 from server.background import Background
 from server.clock import Clock, SystemClock
 from server.configured_database import database_of
@@ -34,7 +34,7 @@ from server.outbound.request_objects import RequestObjects
 from server.pages.render import Renderer
 from server.protocol.request_pace import RequestPace
 from server.protocol.services import Services
-from server.root_key import sealer_of
+from server.root_key import make_if_new, sealer_of
 from server.routes import build, endpoints_of
 from server.settings import Settings, SettingsError, load
 from server.storage import clients, migrations
@@ -59,13 +59,6 @@ class DatabaseClients:
         client = await self._database.read(lambda db: clients.find_client(db, client_id))
         is_of_document = client is not None and client.is_unverified and is_document_url(client_id, allow_loopback=True)
         return None if is_of_document and not self._has_documents else client
-
-
-def _places(settings: Settings) -> Places:
-    try:
-        return Places(settings.place_database)
-    except PlaceDatabaseError as error:
-        raise SettingsError(f"OSTIARY_PLACE_DATABASE: {error}") from None
 
 
 def services_for(settings: Settings, database: Database, sealer: Sealer, clock: Clock) -> Services:
@@ -100,7 +93,7 @@ def services_for(settings: Settings, database: Database, sealer: Sealer, clock: 
         request_objects=RequestObjects(fetcher, clock, is_paced=settings.rate_limits),
         request_pace=RequestPace(clock, is_on=settings.rate_limits),
         extensions=extensions,
-        places=_places(settings),
+        places=places_of(settings),
         grants=(*GRANTS, *(grant for extension in extensions for grant in extension.grants)),
     )
     services.metadata = metadata.build(services, endpoints_of(extensions))
@@ -115,6 +108,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        make_if_new(settings)
         sealer = sealer_of(settings)
         database = database_of(settings, is_server=True)
         services = services_for(settings, database, sealer, clock or SystemClock())

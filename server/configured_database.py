@@ -5,7 +5,7 @@ from server.storage.database import Database, open_database
 
 
 def database_of(settings: Settings, *, is_server: bool) -> Database:
-    """Open the configured database. Raises DatabaseInUseError where another server has the embedded one."""
+    """Open the configured database. Raises DatabaseRefusedError, also where another server has the embedded one."""
     return open_database(
         sqlite_path=settings.sqlite_path if settings.is_sqlite else None,
         url=settings.database_url,

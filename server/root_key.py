@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from keys.sealing import Sealer, generate_root_key, parse_root_keys
-from server.settings import Settings, SettingsError
+from server.settings import AS_THE_SERVER, Settings, SettingsError
 
 FILE_NAME = "secret-key"
 
@@ -14,9 +14,24 @@ def path_of(settings: Settings) -> Path:
     return settings.data_dir / FILE_NAME
 
 
+def make_if_new(settings: Settings) -> None:
+    """Make the root key of an embedded database that is about to be made. Raises SettingsError.
+
+    Never for one that exists: another key than the one that sealed it would hide that this one is lost.
+    """
+    path = path_of(settings)
+    if settings.secret_key or not settings.is_sqlite:
+        return
+    try:
+        if not _has_database(settings):
+            _make(path)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
 def sealer_of(settings: Settings) -> Sealer:
-    """Return the sealer; for the embedded database the root key is made if there is none yet."""
-    text = settings.secret_key or _read_or_make(path_of(settings))
+    """Return the sealer. Raises SettingsError, also where the root key's file is missing."""
+    text = settings.secret_key or _read(settings)
     try:
         return Sealer(parse_root_keys(text))
     except ValueError as error:
@@ -24,14 +39,36 @@ def sealer_of(settings: Settings) -> Sealer:
         raise SettingsError(f"{name}: {error}") from None
 
 
-def _read_or_make(path: Path) -> str:
+def _has_database(settings: Settings) -> bool:
+    path = settings.sqlite_path
+    return path.exists() and path.stat().st_size > 0
+
+
+def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         # O_EXCL: of two processes that start together one makes the key, the other reads it
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_text("ascii").strip()
+        return
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        key = generate_root_key()
-        file.write(key + "\n")
-    return key
+        file.write(generate_root_key() + "\n")
+
+
+def _read(settings: Settings) -> str:
+    path = path_of(settings)
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"the root key is missing, which should be in {path} or OSTIARY_SECRET_KEY: bring it back from the backup, "
+            "or set OSTIARY_DATA_DIR or OSTIARY_CONFIG as the server has it"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} holds no root key: bring it back from the backup") from None
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{path} with the root key cannot be used ({error.strerror}): {AS_THE_SERVER}")

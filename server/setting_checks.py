@@ -1,5 +1,6 @@
 """What settings must be beyond their types, alone and together; each refusal names the setting and the mend."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 ENCRYPTION_ALGORITHMS = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+AS_THE_SERVER = "run commands as the user that the server runs as, and let that user read and write what it keeps"
+"""The mend where the operating system refuses."""
+# RFC 3986 section 2: what stands in a URL as it is, and percent signs with two digits behind them
+_URL = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", re.ASCII)
+"""What a role may be called."""
 
 
 class SettingsError(Exception):
@@ -43,6 +50,10 @@ def check_together(settings: "Settings") -> None:
     _check_languages(settings.languages, settings.data_dir)
     _check_brand(settings)
     _check_mail(settings)
+    _check_data_dir(settings.data_dir)
+    _check_people(settings)
+    if not settings.host:
+        raise SettingsError("OSTIARY_HOST is empty: set the address to listen on, such as 127.0.0.1")
 
 
 def _check_algorithms(name: str, listed: tuple[str, ...], known: tuple[str, ...]) -> None:
@@ -51,16 +62,23 @@ def _check_algorithms(name: str, listed: tuple[str, ...], known: tuple[str, ...]
 
 
 def _check_issuer(issuer: str) -> None:
-    parts = urlsplit(issuer)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        # RFC 8414 section 2: https scheme, no query or fragment
-        raise SettingsError("OSTIARY_ISSUER must be a URL such as https://login.example.com, without query or fragment")
+    # Literally: `iss` is compared character for character (OpenID Connect Core section 3.1.3.7), and so are we.
+    if not issuer.startswith(("http://", "https://")):
+        raise SettingsError("OSTIARY_ISSUER must begin with https://, in small letters, as https://login.example.com")
+    if not _URL.fullmatch(issuer):
+        raise SettingsError(
+            "OSTIARY_ISSUER has a space or another character that no URL may have: write it as %XX, or remove it"
+        )
     try:
+        parts = urlsplit(issuer)
         is_port_fine = parts.port != 0
     except ValueError:
         is_port_fine = False
-    if not is_port_fine or not issuer.isascii():
-        raise SettingsError("OSTIARY_ISSUER has a port or a character that no URL may have")
+    if not is_port_fine:
+        raise SettingsError("OSTIARY_ISSUER has a host or a port that no URL may have: write https://host:port/path")
+    if not parts.hostname or "@" in parts.netloc or "?" in issuer or "#" in issuer:
+        # RFC 8414 section 2: https scheme, no query or fragment
+        raise SettingsError("OSTIARY_ISSUER must be a URL such as https://login.example.com, without query or fragment")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
         raise SettingsError(
             "OSTIARY_ISSUER must start with https:// outside loopback: put TLS in front and use that URL"
@@ -74,7 +92,10 @@ def _check_mutual_tls(settings: "Settings") -> None:
         )
     if settings.client_certificate_verified_header and not settings.client_certificate_header:
         raise SettingsError("OSTIARY_CLIENT_CERTIFICATE_VERIFIED_HEADER needs OSTIARY_CLIENT_CERTIFICATE_HEADER")
-    parts = urlsplit(settings.mtls_url)
+    try:
+        parts = urlsplit(settings.mtls_url)
+    except ValueError:
+        raise SettingsError("OSTIARY_MTLS_URL must be a URL such as https://mtls.login.example.com") from None
     if settings.mtls_url and (parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment):
         raise SettingsError("OSTIARY_MTLS_URL must be a URL such as https://mtls.login.example.com")
     if settings.mtls_url and not (settings.client_certificate_header or settings.tls_client_ca):
@@ -96,6 +117,10 @@ def _check_database(settings: "Settings") -> None:
     if url and not url.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError(
             "OSTIARY_DATABASE_URL must start with sqlite:/// or postgresql:// (the server picks the driver)"
+        )
+    if url == "sqlite:///" or (settings.is_sqlite and settings.sqlite_path.is_dir()):
+        raise SettingsError(
+            "OSTIARY_DATABASE_URL must name a file behind sqlite:///, such as sqlite:////var/lib/ostiary/ostiary.db"
         )
     if settings.is_sqlite and settings.workers > 1:
         raise SettingsError(
@@ -149,3 +174,21 @@ def _check_mail(settings: "Settings") -> None:
             parse_sender(settings.mail_from)
     except ValueError as error:
         raise SettingsError(f"{name} {error}") from None
+
+
+def _check_data_dir(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise SettingsError(f"OSTIARY_DATA_DIR names {path}, which is no directory: name one, or remove the file")
+
+
+def _check_people(settings: "Settings") -> None:
+    if settings.password_min_length is not None and settings.password_min_length > settings.password_max_length:
+        raise SettingsError(
+            "OSTIARY_PASSWORD_MIN_LENGTH is above OSTIARY_PASSWORD_MAX_LENGTH, so that no password fits: lower it"
+        )
+    listed = (("OSTIARY_DEFAULT_ROLE", (settings.default_role,)), ("OSTIARY_MFA_ROLES", settings.mfa_roles))
+    for name, roles in listed:
+        if any(role and not ROLE.fullmatch(role) for role in roles):
+            raise SettingsError(
+                f"{name} has a name that no role can have: 1 to 64 of A-Z a-z 0-9 : . _ -, a letter or digit first"
+            )

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from clients.response_types import canonical_response_type
-from server.setting_checks import ALGORITHMS, SettingsError, check_together
+from server.setting_checks import ALGORITHMS, AS_THE_SERVER, SettingsError, check_together
 
 __all__ = [
     "ALGORITHMS",
+    "AS_THE_SERVER",
     "PREFIX",
     "ClientRegistration",
     "EmailVerification",
@@ -107,7 +108,7 @@ class Settings(BaseModel):
 
     issuer: str = Field("http://localhost:8000", description="issuer URL, exactly as in `iss`; https outside loopback")
     data_dir: Path = Field(Path("./var"), description="embedded database and generated root key")
-    database_url: str = Field("", description="sqlite:///path or postgresql://user:password@host/db")
+    database_url: str = Field("", repr=False, description="sqlite:///path or postgresql://user:password@host/db")
     database_pool_size: int = Field(8, ge=1, le=200, description="PostgreSQL connections kept by each worker")
     secret_key: str = Field(
         "", repr=False, description="root key: 32 bytes, base64url; a comma-separated list rotates it, first one seals"
@@ -347,12 +348,14 @@ def _is_unset(name: str, value: object) -> bool:
 
 
 def _read_toml(path: Path, *, is_required: bool) -> dict[str, Any]:
-    if not path.is_file():
-        if is_required:
-            raise SettingsError(f"OSTIARY_CONFIG names {path}, which is no file")
-        return {}
     try:
+        if not path.is_file():
+            if is_required:
+                raise SettingsError(f"OSTIARY_CONFIG names {path}, which is no file")
+            return {}
         values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): {AS_THE_SERVER}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
     unknown = [name for name in values if name not in Settings.model_fields]
@@ -371,6 +374,8 @@ def _read_value(variable: str, path: str) -> str:
 def _validate(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
+    except PermissionError as error:
+        raise SettingsError(f"{error.filename} cannot be read ({error.strerror}): {AS_THE_SERVER}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""

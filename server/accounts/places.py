@@ -7,6 +7,8 @@ from typing import Any
 
 import maxminddb
 
+from server.settings import Settings, SettingsError
+
 NAMED = ("city", "country")
 
 
@@ -38,6 +40,14 @@ class Places:
             return ""
         wishes = (*languages, "en")
         return ", ".join(name for part in NAMED if (name := _name(record.get(part), wishes)))
+
+
+def places_of(settings: Settings) -> Places:
+    """Open the database that the settings name. Raises SettingsError."""
+    try:
+        return Places(settings.place_database)
+    except PlaceDatabaseError as error:
+        raise SettingsError(f"OSTIARY_PLACE_DATABASE: {error}: name the file, or remove the setting") from None
 
 
 def _name(part: object, wishes: Iterable[str]) -> str:

@@ -1,6 +1,5 @@
 """New accounts, and changes of what is known about a person."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, TypedDict, Unpack
 
@@ -15,11 +14,11 @@ from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
 from server.languages import Message as _
+from server.setting_checks import ROLE
 from server.storage import users
 from server.tokens import opaque
 
 MAX_ORGANIZATION_LENGTH = 255
-_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", re.ASCII)
 
 
 class EmailTakenError(Exception):
@@ -128,7 +127,7 @@ def checked_roles(roles: Iterable[str]) -> tuple[str, ...]:
     """Return the roles, each once, in order of their names. Raises InvalidRoleError."""
     found = tuple(sorted(set(roles)))
     for role in found:
-        if not _ROLE.fullmatch(role):
+        if not ROLE.fullmatch(role):
             raise InvalidRoleError(f"{role!r} cannot be a role: up to 64 letters, digits and : . _ -")
     return found
 

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused (one line on standard error says what and how to mend it), 2 wrong usage.
 """
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
@@ -55,6 +56,17 @@ class Group(TyperGroup):
         if cmd_name in NOUNS and self.commands[cmd_name] is None:
             self.commands[cmd_name] = _command_of(cmd_name, import_module(f"server.cli.{NOUNS[cmd_name]}"))
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. What is another user's file to one command is so to all of them: said in one place."""
+        try:
+            return super().invoke(ctx)
+        except PermissionError as error:
+            what = error.filename or "a file or a port"
+            sys.stderr.write(
+                f"{what} cannot be used ({error.strerror}): run commands as the user that the server runs as\n"
+            )
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(

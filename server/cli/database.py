@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from server.cli.running import Json, loaded, missing_database, print_record, refuse, say, transact
+from server.cli.running import Json, loaded, missing_database, print_record, refuse, say, sealer, transact
 from server.storage import migrations
-from server.storage.database import copy_sqlite
+from server.storage.database import DatabaseRefusedError, copy_sqlite
 
 app = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
 
@@ -22,9 +22,11 @@ def upgrade(*, as_json: Json = False) -> None:
         migrations.upgrade(db)
         return before, migrations.applied(db)
 
+    settings = loaded().settings
+    sealer(settings, create=True)  # first, so that no database is ever without its root key
     if not as_json:
         say("Applying migrations ...")
-    before, after = transact(work, migrate=False, create=True)
+    before, after = transact(work, settings, migrate=False, create=True)
     print_record({"before": before, "after": after}, as_json=as_json)
 
 
@@ -45,6 +47,8 @@ def backup(
         copy_sqlite(settings.sqlite_path, file)
     except OSError as error:
         refuse(f"{file}: {error.strerror}")
+    except DatabaseRefusedError as error:
+        refuse(str(error))
     print_record({"file": str(file), "bytes": file.stat().st_size}, as_json=as_json)
 
 

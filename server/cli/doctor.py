@@ -10,23 +10,25 @@ from sqlalchemy import Connection, text
 from clients.client import Client
 from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState, KeyUse, SigningKey
+from server.accounts.places import places_of
 from server.cli import conformance, tls_files
-from server.cli.running import Json, loaded, missing_database, moment, now, print_json
+from server.cli.key_reseal import SEALED
+from server.cli.running import Json, missing_database, moment, now, print_json
 from server.configured_database import database_of
 from server.mail.outbox import TOPIC
 from server.mail.outgoing import MailError
 from server.mail.transport import transport_for
-from server.protocol import client_secrets
 from server.root_key import sealer_of
-from server.settings import Loaded, Settings, SettingsError
-from server.storage import clients, migrations, outbox, server_secrets, signing_keys, totp_devices
-from server.storage.database import DatabaseUnavailableError
-from server.tokens import subjects
+from server.settings import Loaded, Settings, SettingsError, load
+from server.storage import clients, migrations, outbox, signing_keys
+from server.storage.database import DatabaseRefusedError, DatabaseUnavailableError
 
 Line = tuple[str, bool | None, str]
 """What was looked at; whether it is fine, None: it works, but should be different; what to know or do."""
 CLOCK_SECONDS = 5
 RENEWAL_DAYS = 14
+MOST_NAMED = 5
+"""Rows of a table that cannot be unsealed: mostly it is all of them, for the same reason."""
 MARKS = {True: "ok  ", None: "warn", False: "FAIL"}
 MIGRATIONS = {
     migrations.State.APPLIED: "applied",
@@ -35,9 +37,18 @@ MIGRATIONS = {
 }
 
 
+SEALED_NAMES = {
+    "totp_devices": "second factors",
+    "client_secrets": "sealed client secrets",
+    "server_secrets": "server secrets",
+    "outbox": "sealed outbox",
+    "backchannel_requests": "backchannel requests",
+}
+
+
 def doctor(*, as_json: Json = False) -> None:
     """Check configuration, database, migrations, keys, issuer and clock; exit code 1 on a failure."""
-    lines = list(_check(loaded()))
+    lines = list(_check_all())
     if as_json:
         print_json(
             [
@@ -50,6 +61,15 @@ def doctor(*, as_json: Json = False) -> None:
             sys.stdout.write(f"{MARKS[is_ok]}  {name}: {detail}\n")
     if any(is_ok is False for _, is_ok, _ in lines):
         raise typer.Exit(1)
+
+
+def _check_all() -> Iterator[Line]:
+    try:
+        configuration = load()
+    except SettingsError as error:
+        yield "configuration", False, str(error)
+        return
+    yield from _check(configuration)
 
 
 def _check(configuration: Loaded) -> Iterator[Line]:
@@ -68,20 +88,23 @@ def _check(configuration: Loaded) -> Iterator[Line]:
     yield from _check_conformance(settings)
     yield _check_hashing(settings)
     yield from _check_tls(settings)
+    yield from _check_places(settings)
+    problem = missing_database(settings)
+    if problem is not None:
+        yield "database", False, problem
+        return
     try:
         sealer = sealer_of(settings)
         yield "root key", True, "readable"
     except SettingsError as error:
         yield "root key", False, str(error)
         return
-    problem = missing_database(settings)
-    if problem is not None:
-        yield "database", False, problem
-        return
     try:
         yield from asyncio.run(_check_database(settings, sealer))
     except DatabaseUnavailableError as error:
         yield "database", False, f"does not answer ({error}): check OSTIARY_DATABASE_URL and that it is running"
+    except DatabaseRefusedError as error:
+        yield "database", False, str(error)
 
 
 def _check_conformance(settings: Settings) -> Iterator[Line]:
@@ -105,6 +128,13 @@ def _check_tls(settings: Settings) -> Iterator[Line]:
     is_fine = False if days < 0 else days >= RENEWAL_DAYS or None
     mend = "" if is_fine else ": renew it, and restart the server"
     yield "TLS files", is_fine, f"the certificate is valid until {moment(int(ends.timestamp()))}{mend}"
+
+
+def _check_places(settings: Settings) -> Iterator[Line]:
+    try:
+        places_of(settings)
+    except SettingsError as error:
+        yield "places", False, str(error)
 
 
 def _check_hashing(settings: Settings) -> Line:
@@ -139,15 +169,11 @@ def _describe(db: Connection) -> str:
 def _check_rows(db: Connection, sealer: Sealer, settings: Settings) -> list[Line]:
     keys = signing_keys.list_keys(db)
     lines = [_check_keys(use, keys, sealer, settings) for use in KeyUse]
-    sealed = [(f"totp:{row['id']}", row["sealed_secret"]) for row in totp_devices.list_all(db)]
-    problem = _first_problem(sealer, sealed)
-    lines.append(("second factors", problem is None, problem or f"{len(sealed)} readable"))
-    secrets = [(client_secrets.context_of(name), text) for name, text in clients.list_sealed_secrets(db)]
-    problem = _first_problem(sealer, secrets)
-    lines.append(("sealed client secrets", problem is None, problem or f"{len(secrets)} readable"))
-    kept = [(subjects.context_of(name), text) for name, text in server_secrets.list_all(db)]
-    problem = _first_problem(sealer, kept)
-    lines.append(("server secrets", problem is None, problem or f"{len(kept)} readable"))
+    for table, found in SEALED.items():
+        if table != "signing_keys":  # looked at by their use
+            sealed = [(one.context, one.text) for one in found(db)]
+            problem = _problems(sealer, sealed)
+            lines.append((SEALED_NAMES.get(table, table), problem is None, problem or f"{len(sealed)} readable"))
     lines.append(_check_clients(db, settings))
     if db.dialect.name == "postgresql":
         apart = abs(int(db.execute(text("SELECT extract(epoch FROM now())::bigint")).scalar() or 0) - now())
@@ -179,7 +205,7 @@ def _check_keys(use: KeyUse, keys: list[SigningKey], sealer: Sealer, settings: S
     is_signing = use is KeyUse.SIGNATURE
     name = "signing keys" if is_signing else "encryption keys"
     usable = [key for key in keys if key.use is use and key.state is not KeyState.REVOKED]
-    problem = _first_problem(sealer, [(f"signing_key:{key.kid}", key.sealed_private) for key in usable])
+    problem = _problems(sealer, [(f"signing_key:{key.kid}", key.sealed_private) for key in usable])
     if problem is not None:
         return name, False, problem
     active = {key.algorithm for key in usable if key.state is KeyState.ACTIVE}
@@ -208,10 +234,12 @@ def _check_clients(db: Connection, settings: Settings) -> Line:
     return "clients", True, f"{registered} registered"
 
 
-def _first_problem(sealer: Sealer, rows: list[tuple[str, str]]) -> str | None:
+def _problems(sealer: Sealer, rows: list[tuple[str, str]]) -> str | None:
+    problems = []
     for context, sealed in rows:
         try:
             sealer.unseal(sealed, context=context)
         except SealError as error:
-            return str(error)
-    return None
+            problems.append(str(error))
+    more = [f"and {len(problems) - MOST_NAMED} rows more"] if len(problems) > MOST_NAMED else []
+    return "; ".join(problems[:MOST_NAMED] + more) or None

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from keys.rotation import plan_manual
 from keys.sealing import SealError
 from keys.signing_key import KeyUse, SigningKey
-from server.cli.key_reseal import SEALED, reseal_all
+from server.cli.key_reseal import PASSING, SEALED, reseal_all
 from server.cli.running import Json, loaded, moment, now, print_record, print_rows, refuse, say, sealer, transact
 from server.events.context import CLI
 from server.storage import server_secrets, signing_keys
@@ -126,14 +126,25 @@ def renew_subjects(*, as_json: Json = False) -> None:
 def reseal(*, as_json: Json = False) -> None:
     """Seal everything again under the first root key, so that the older ones can leave OSTIARY_SECRET_KEY.
 
-    Safe to run again and beside running servers: what is sealed under the first key already is left alone.
+    Safe to run again and beside running servers: what is sealed under the first key already is left alone. So is a
+    waiting mail, ping or backchannel request that cannot be unsealed: it is named, and the exit code is 1.
     """
     settings = loaded().settings
     root = sealer(settings)
+    unreadable: list[str] = []
 
     def work(db: Connection) -> dict[str, int]:
-        return {name: reseal_all(root, found(db)) for name, found in SEALED.items()}
+        return {
+            name: reseal_all(root, found(db), unreadable if name in PASSING else None) for name, found in SEALED.items()
+        }
 
     if not as_json:
         say("Sealing again ...")
     print_record(transact(work, settings), as_json=as_json)
+    for problem in unreadable:
+        say(problem)
+    if unreadable:
+        refuse(
+            f"{len(unreadable)} rows stay as they are, and all others are sealed again: add their root key to "
+            "OSTIARY_SECRET_KEY and run this again, or do without them: they end by themselves within days"
+        )

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from keys.sealing import Sealer
+from keys.sealing import Sealer, SealError
 from keys.signing_key import KeyState
 from server.grants import ciba
 from server.mail.outbox import TOPIC, context_of
@@ -27,13 +27,24 @@ class Sealed:
     replace: Callable[[str], int | None]
 
 
-def reseal_all(root: Sealer, found: Iterable[Sealed]) -> int:
-    """Seal again what is not under the first root key yet, and return how many that were. Raises SealError."""
+def reseal_all(root: Sealer, found: Iterable[Sealed], unreadable: list[str] | None = None) -> int:
+    """Seal again what is not under the first root key yet, and return how many that were.
+
+    What cannot be unsealed is left alone and told in `unreadable`. Raises SealError where that is None.
+    """
     count = 0
     for one in found:
-        if not root.is_current(one.text):
-            replaced = one.replace(root.seal(root.unseal(one.text, context=one.context), context=one.context))
-            count += 1 if replaced is None else replaced
+        if root.is_current(one.text):
+            continue
+        try:
+            plain = root.unseal(one.text, context=one.context)
+        except SealError as error:
+            if unreadable is None:
+                raise
+            unreadable.append(str(error))
+            continue
+        replaced = one.replace(root.seal(plain, context=one.context))
+        count += 1 if replaced is None else replaced
     return count
 
 
@@ -86,3 +97,5 @@ SEALED: Mapping[str, Callable[[Connection], Iterator[Sealed]]] = {
     "backchannel_requests": _backchannel_requests,
 }
 """What is sealed, by the table it is in."""
+PASSING = frozenset({"outbox", "backchannel_requests"})
+"""Of these the tables whose rows end by themselves: one that cannot be unsealed need not hold up the others."""

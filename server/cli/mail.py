@@ -95,5 +95,6 @@ def send_test(
     try:
         asyncio.run(transport.send(outgoing))
     except MailError as error:
-        refuse(f"{error}: check OSTIARY_SMTP_URL and OSTIARY_MAIL_FROM")
+        mend = "check OSTIARY_SMTP_URL and OSTIARY_MAIL_FROM" if settings.smtp_url else "check OSTIARY_DATA_DIR"
+        refuse(f"{error}: {mend}")
     print_record({"to": recipient, "from": outgoing.sender, "handed_to": transport.destination}, as_json=as_json)

@@ -18,8 +18,8 @@ from keys.decoding import decode_json_object
 from keys.sealing import Sealer, SealError
 from server.clock import SystemClock
 from server.configured_database import database_of
-from server.root_key import sealer_of
-from server.settings import Loaded, Settings, SettingsError, load
+from server.root_key import make_if_new, sealer_of
+from server.settings import AS_THE_SERVER, Loaded, Settings, SettingsError, load
 from server.storage import migrations
 from server.storage.database import DatabaseRefusedError, DatabaseUnavailableError
 
@@ -80,9 +80,14 @@ def read_json_object(option: str, path: Path) -> dict[str, Any]:
         refuse(f"{option}: {error}")
 
 
-def sealer(settings: Settings) -> Sealer:
-    """Return the sealer, or refuse."""
+def sealer(settings: Settings, *, create: bool = False) -> Sealer:
+    """Return the sealer, or refuse. Only what makes the database makes the root key, which `create` stands for."""
+    problem = None if create else missing_database(settings)
+    if problem is not None:
+        refuse(problem)
     try:
+        if create:
+            make_if_new(settings)
         return sealer_of(settings)
     except SettingsError as error:
         refuse(str(error))
@@ -90,8 +95,11 @@ def sealer(settings: Settings) -> Sealer:
 
 def missing_database(settings: Settings) -> str | None:
     """Say that the embedded database is not there; None where it is. A typing error must not make an empty one."""
-    if not settings.is_sqlite or settings.sqlite_path.exists():
-        return None
+    try:
+        if not settings.is_sqlite or settings.sqlite_path.exists():
+            return None
+    except OSError as error:
+        return f"{settings.sqlite_path} cannot be opened ({error.strerror}): {AS_THE_SERVER}"
     return (
         f"there is no database at {settings.sqlite_path.resolve()}: start the server or run `ostiary db upgrade`, "
         "or set OSTIARY_DATA_DIR or OSTIARY_CONFIG as the server has it"

@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from keys.sealing import Sealer, SealError
 from server.accounts import roles
 from server.accounts.credentials import create_password_link
+from server.accounts.places import places_of
 from server.accounts.registration import register
 from server.app import create_app, ensure_migrated
 from server.cli import conformance, conformance_plans, tls_files
@@ -65,10 +66,10 @@ def serve(
     settings = configuration.settings
     warn_of_unknown(configuration)
     _check_port(settings)
-    _check_tls(settings)
+    _check_files(settings)
     if profile is not None and suite is not None:
         conformance.check_same_suite(settings, waiting)
-    root = sealer(settings)
+    root = sealer(settings, create=True)
     try:
         link = asyncio.run(_prepare(settings, root, is_conformance=profile is not None))
     except (SettingsError, SealError, DatabaseRefusedError) as error:
@@ -98,10 +99,11 @@ def _apply(profile: str | None) -> None:
             os.environ.setdefault(f"OSTIARY_{name}", value)
 
 
-def _check_tls(settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Refuse files that cannot be used, before anything is made or printed."""
     try:
         tls_files.check(settings)
+        places_of(settings)
     except SettingsError as error:
         refuse(str(error))
 

@@ -1,5 +1,6 @@
 """`ostiary settings`: all settings with value, origin and meaning."""
 
+import re
 from typing import Annotated
 
 import typer
@@ -9,8 +10,10 @@ from keys.sealing import generate_root_key
 from server.cli.running import Json, loaded, print_rows, warn_of_unknown
 from server.settings import PREFIX, Settings
 
-SECRET = frozenset({"secret_key", "database_url"})
 HIDDEN = "(hidden)"
+# As far as the last @: a password may hold any character that somebody forgot to escape.
+_PASSWORD = re.compile(r"(?<=://)([^:/]*):.*@", re.DOTALL)
+_PASSWORD_PARAMETER = re.compile(r"(?<=[?&])(\w*password)=[^&]*", re.IGNORECASE)
 Generate = Annotated[bool, typer.Option("--generate-secret-key", help="Print a new root key and nothing else.")]
 
 
@@ -27,7 +30,7 @@ def settings(*, as_json: Json = False, generate_secret_key: Generate = False) ->
         default = None if field.default is PydanticUndefined else field.default
         row = {
             "name": PREFIX + name.upper(),
-            "value": HIDDEN if name in SECRET and value else _plain(value),
+            "value": _plain(value) if field.repr or not value else _without_password(str(value)),
             "origin": configuration.origins.get(name, "default"),
             "meaning": field.description,
         }
@@ -35,6 +38,13 @@ def settings(*, as_json: Json = False, generate_secret_key: Generate = False) ->
             row["default"] = _plain(default)
         rows.append(row)
     print_rows(rows, ("name", "value", "origin", "meaning"), as_json=as_json)
+
+
+def _without_password(secret: str) -> str:
+    """Return a URL with its passwords hidden, and nothing of any other secret."""
+    if "://" not in secret:
+        return HIDDEN
+    return _PASSWORD_PARAMETER.sub(rf"\1={HIDDEN}", _PASSWORD.sub(rf"\1:{HIDDEN}@", secret))
 
 
 def _plain(value: object) -> object:

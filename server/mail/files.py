@@ -39,8 +39,10 @@ class FileTransport:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _check(self) -> None:
-        self._make_folder()
-        probe = self._folder / f".{os.getpid()}.probe"
+        place = self._folder
+        while not place.exists():  # who only looks makes no folder
+            place = place.parent
+        probe = place / f".{os.getpid()}.probe"
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600))
         probe.unlink()
 

@@ -16,8 +16,8 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
@@ -30,6 +30,27 @@ WRITES_BETWEEN_CHECKPOINTS = 1000
 CONNECT_SECONDS = 5
 STATEMENT_MILLISECONDS = 5000
 IDLE_IN_TRANSACTION_MILLISECONDS = 10_000
+URL_PARAMETERS = frozenset(
+    {
+        "command_timeout",
+        "database",
+        "direct_tls",
+        "gsslib",
+        "host",
+        "krbsrvname",
+        "passfile",
+        "password",
+        "port",
+        "prepared_statement_cache_size",
+        "service",
+        "servicefile",
+        "ssl",
+        "sslmode",
+        "target_session_attrs",
+        "user",
+    }
+)
+"""What the driver takes as text; it fails on anything else when it connects."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -73,8 +94,6 @@ class SQLiteDatabase:
     dialect = "sqlite"
 
     def __init__(self, path: Path, *, is_server: bool) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_private(path)
         self._path = path
         self._is_server = is_server
         self._locks: list[IO[str]] = []
@@ -82,7 +101,17 @@ class SQLiteDatabase:
         self._is_reading = False
         self._writes = 0
         self._connection: Connection | None = None
-        self._take_locks()
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(path)
+            self._take_locks()
+        except OSError as error:
+            for lock in self._locks:
+                lock.close()
+            raise DatabaseRefusedError(
+                f"the database's file {error.filename or path} cannot be opened ({error.strerror}): run commands as "
+                "the user that the server runs as, or check OSTIARY_DATA_DIR and OSTIARY_DATABASE_URL"
+            ) from None
         self._engine = create_engine(
             f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
@@ -134,6 +163,10 @@ class SQLiteDatabase:
                 result = work(self._connection)
         except OperationalError as error:
             raise DatabaseUnavailableError(str(error.orig)) from error
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:  # a constraint, say, which is the work's own matter
+                raise
+            raise _damaged(self._path, error.orig) from error
         if not is_reading:
             self._writes += 1
             if self._is_server and self._writes % WRITES_BETWEEN_CHECKPOINTS == 0:
@@ -186,7 +219,7 @@ class PostgreSQLDatabase:
     dialect = "postgresql"
 
     def __init__(self, url: str, *, pool_size: int) -> None:
-        parsed = make_url(url).set(drivername="postgresql+asyncpg")
+        parsed = _parse_postgresql_url(url)
         mode = parsed.query.get("sslmode")
         if mode is not None:  # libpq's name; asyncpg calls it ssl
             parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
@@ -224,6 +257,21 @@ class PostgreSQLDatabase:
         await self._engine.dispose()
 
 
+def _parse_postgresql_url(url: str) -> URL:
+    try:
+        parsed = make_url(url).set(drivername="postgresql+asyncpg")
+        int(str(parsed.query.get("port", 0)))
+    except (ArgumentError, ValueError):
+        raise DatabaseRefusedError(
+            "OSTIARY_DATABASE_URL must look like postgresql://user:password@host:5432/db; write special characters of "
+            "the password as %XX"
+        ) from None
+    if set(parsed.query) - URL_PARAMETERS:
+        known = ", ".join(sorted(URL_PARAMETERS))
+        raise DatabaseRefusedError(f"OSTIARY_DATABASE_URL may only have these behind its question mark: {known}")
+    return parsed
+
+
 @contextmanager
 def _naming_what_is_unavailable() -> Iterator[None]:
     try:
@@ -239,7 +287,7 @@ def _naming_what_is_unavailable() -> Iterator[None]:
 
 
 def open_database(*, sqlite_path: Path | None, url: str, pool_size: int, is_server: bool) -> Database:
-    """Open the configured database: SQLite where a path is given. Raises DatabaseInUseError."""
+    """Open the configured database: SQLite where a path is given. Raises DatabaseRefusedError."""
     if sqlite_path is not None:
         return SQLiteDatabase(sqlite_path, is_server=is_server)
     return PostgreSQLDatabase(url, pool_size=pool_size)
@@ -257,14 +305,25 @@ def lock_for_transaction(db: Connection, number: int) -> None:
 def copy_sqlite(source: Path, target: Path) -> None:
     """Copy a database that may be in use, whole and consistent, to a new file that only its owner can read.
 
-    Raises FileExistsError and other OSErrors.
+    Raises FileExistsError and other OSErrors, and DatabaseRefusedError where the source is damaged.
     """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
-    with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as here,
-        closing(sqlite3.connect(target)) as there,
-    ):
-        here.backup(there)
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as here,
+            closing(sqlite3.connect(target)) as there,
+        ):
+            here.backup(there)
+    except sqlite3.DatabaseError as error:
+        target.unlink()
+        raise _damaged(source, error) from error
+
+
+def _damaged(path: Path, error: BaseException | None) -> DatabaseRefusedError:
+    return DatabaseRefusedError(
+        f"{path} is no SQLite database, or a damaged one ({error}): stop the server and bring it back from the backup, "
+        "or set OSTIARY_DATABASE_URL or OSTIARY_DATA_DIR to the right one"
+    )
 
 
 def _make_private(path: Path) -> None:

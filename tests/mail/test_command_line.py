@@ -137,3 +137,22 @@ def test_waiting_mails_are_sealed_again_under_a_new_root_key(
     assert json.loads(result.stdout)["outbox"] == 1
     result = ostiary.run("mail", "list", "--json", OSTIARY_SECRET_KEY=fresh)
     assert json.loads(result.stdout)[0]["to"] == "a***@example.com"
+
+
+def test_a_mail_that_cannot_be_unsealed_is_named_and_holds_nothing_up(
+    ostiary: CommandLine,  # noqa: F811  the fixture
+    put: Put,
+    settings_for: SettingsFor,
+) -> None:
+    lost = put(settings=settings_for(secret_key=generate_root_key()))
+    put()
+    checked = ostiary.run("doctor")
+    assert checked.exit_code == 1
+    assert f"FAIL  sealed outbox: the row outbox:{lost} cannot be unsealed" in checked.stdout
+    fresh = f"{generate_root_key()},{settings_for().secret_key}"
+    result = ostiary.run("key", "reseal", "--json", OSTIARY_SECRET_KEY=fresh)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["outbox"] == 1
+    assert f"the row outbox:{lost} cannot be unsealed" in result.stderr
+    assert result.stderr.count("cannot be unsealed") == 1
+    assert "1 rows stay as they are" in result.stderr.splitlines()[-1]
