@@ -6,7 +6,6 @@ is added to `clients.metadata` is an operator's alone until somebody decides oth
 
 from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from clients.metadata import GRANT_TYPES, MEMBERS, InvalidClientMetadata, validate
 from clients.response_types import canonical_response_type, is_front_channel, words_of
@@ -127,12 +126,13 @@ def validate_own(
         own["application_type"] = "native"
     if "scope" not in held:
         own["scope"] = _own_scope(own.get("scope"), scopes_known)
-    metadata = {**own, **operators}
+    is_whole = {"redirect_uris", "response_types"} <= set(held)
+    metadata = {**(own if is_whole else _without_browser_tokens(own)), **operators}
     if "jwks" in metadata and "jwks_uri" in metadata:
         # RFC 7591 section 2: they must not both be present
         raise InvalidClientMetadata("jwks and jwks_uri exclude each other")
     valid = validate(metadata, scopes_known=scopes_known)
-    if not {"redirect_uris", "response_types"} <= set(held):
+    if not is_whole:
         _check_implicit(valid)
     unproven = problem_of_own_sector(valid)
     if unproven is not None:
@@ -147,11 +147,23 @@ def _check_implicit(valid: Mapping[str, Any]) -> None:
     """
     if valid["application_type"] != "web" or not any(map(is_front_channel, valid["response_types"])):
         return
-    if not all(urlsplit(uri).scheme == "https" and host_of(uri) for uri in valid["redirect_uris"]):
+    if not all(map(_may_get_browser_tokens, valid["redirect_uris"])):
         raise InvalidClientMetadata(
             "redirect_uris of a web client with the implicit grant must be https and not on localhost",
             error="invalid_redirect_uri",
         )
+
+
+def _without_browser_tokens(own: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the response types for which the redirect URIs are not good enough, where others are left."""
+    uris = own.get("redirect_uris")
+    if not isinstance(uris, list) or all(map(_may_get_browser_tokens, uris)):
+        return own
+    return own if own.get("application_type", "web") != "web" else {**without_unserved(own, {"code"})}
+
+
+def _may_get_browser_tokens(uri: object) -> bool:
+    return isinstance(uri, str) and uri.startswith("https://") and bool(host_of(uri))
 
 
 def _own_scope(given: object, known: Collection[str]) -> object:

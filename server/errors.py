@@ -17,6 +17,7 @@ from server.protocol.services import services_of
 from server.storage.database import DatabaseUnavailableError
 
 RETRY_SECONDS = 2
+TOO_LARGE = _("The request is too large")
 _PLAIN = {404: _("There is nothing at this address."), 405: _("This address does not take that method.")}
 
 
@@ -46,8 +47,8 @@ def oauth_error(request: Request, error: Exception) -> Response:
 
 def too_large(request: Request, _error: Exception) -> Response:
     """Answer a body that is too large: 413."""
-    note_answer(413, "The request is too large")
-    return _say(request, 413, "invalid_request", _("The request is too large"))
+    note_answer(413, TOO_LARGE)
+    return _say(request, 413, "invalid_request", TOO_LARGE)
 
 
 def unavailable(request: Request, error: Exception) -> Response:

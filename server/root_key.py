@@ -46,13 +46,17 @@ def _has_database(settings: Settings) -> bool:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = f"{generate_root_key()}\n".encode("ascii")
     try:
         # O_EXCL: of two processes that start together one makes the key, the other reads it
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(generate_root_key() + "\n")
+    try:
+        os.write(descriptor, text)  # at once: a process that is killed leaves no half of it
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(settings: Settings) -> str:

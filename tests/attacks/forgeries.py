@@ -112,7 +112,7 @@ def odd_claims(key: Signer, header: Mapping[str, Any], claims: Mapping[str, Any]
         "over now": {"exp": now},
         "over for long": {"exp": now - 86_400},
         "exp as text": {"exp": str(now + 600)},
-        "exp as a fraction": {"exp": now + 600.5},
+        "exp as a fraction that is over": {"exp": now - 600.5},
         "exp true": {"exp": True},
         "exp beyond all bounds": {"exp": 10**400},
         "not yet": {"nbf": now + 60},

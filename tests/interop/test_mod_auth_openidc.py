@@ -213,7 +213,10 @@ async def test_mod_auth_openidc_signs_its_requests_with_keys_that_it_publishes(s
 
 
 async def test_mod_auth_openidc_registers_itself(site: Site, start: Start) -> None:
-    """OpenID Connect Dynamic Client Registration; a hybrid flow whose answer is a form."""
+    """OpenID Connect Dynamic Client Registration; a code whose answer is a form.
+
+    It asks for all response types that it can; on loopback it gets no tokens in the browser (section 2).
+    """
     _make_keys(site.apache.folder)
     known = site.apache.folder / "metadata"
     known.mkdir()
@@ -221,19 +224,34 @@ async def test_mod_auth_openidc_registers_itself(site: Site, start: Start) -> No
         document = (await http.get("/.well-known/openid-configuration")).text
     name = quote(site.issuer.issuer.removeprefix("http://"), safe="")
     (known / f"{name}.provider").write_text(document, "utf-8")
-    chosen = {"response_type": "code id_token", "response_mode": "form_post", "scope": "openid profile email"}
+    chosen = {"response_type": "code", "response_mode": "form_post", "scope": "openid profile email"}
     (known / f"{name}.conf").write_text(json.dumps(chosen), "utf-8")
     for path in (known, *known.iterdir()):
         with contextlib.suppress(PermissionError):  # who is not root runs Apache as themselves
             shutil.chown(path, "www-data")
     start(OWN_KEYS + "OIDCMetadataDir {folder}/metadata\n")
-    visitor = site.visitor
-    begun = await visitor.http.get(site.callback, params={"iss": site.issuer.issuer, "target_link_uri": site.garden})
+    begun = await site.visitor.http.get(
+        site.callback, params={"iss": site.issuer.issuer, "target_link_uri": site.garden}
+    )
     assert begun.status_code == 302, begun.text + site.apache.log
     registered = json.loads((known / f"{name}.client").read_text("utf-8"))
-    assert registered["response_types"] == ["code", "code id_token"]
+    assert registered["response_types"] == ["code"]
     assert registered["backchannel_logout_uri"] == f"{site.callback}?logout=backchannel"
-    await visitor.visit(begun.headers["location"])
+    await _sign_in_by_form(site, begun.headers["location"])
+
+
+async def test_mod_auth_openidc_takes_a_code_and_an_id_token_in_a_form(site: Site, start: Start) -> None:
+    """OAuth 2.0 Multiple Response Types section 5, Form Post Response Mode section 2."""
+    grants = ["authorization_code", "implicit", "refresh_token"]
+    secret = await site.register(response_types=["code", "code id_token"], grant_types=grants)
+    text = 'OIDCResponseType "code id_token"\nOIDCResponseMode form_post\n'
+    start(ONE_PROVIDER + SECRET + text, secret=secret, method="client_secret_basic")
+    await _sign_in_by_form(site, await site.begin())
+
+
+async def _sign_in_by_form(site: Site, location: str) -> None:
+    visitor = site.visitor
+    await visitor.visit(location)
     await visitor.sign_in()
     await visitor.postpone()
     await visitor.consent()

@@ -267,7 +267,7 @@ async def test_tokens_of_a_web_client_go_through_browsers_to_https_and_not_to_lo
 
 
 @IMPLICIT
-async def test_a_code_may_go_to_localhost_until_the_client_wants_tokens_in_the_browser(server: RunningServer) -> None:
+async def test_a_code_may_go_to_localhost_and_tokens_in_the_browser_are_left_out(server: RunningServer) -> None:
     """OpenID Connect Registration section 2: it is the implicit grant that needs https; RFC 7592 section 2.2."""
     asked: dict[str, Any] = {**WEB, "redirect_uris": ["http://localhost/cb", "https://localhost/cb"]}
     answer = await register(server, asked)
@@ -277,7 +277,10 @@ async def test_a_code_may_go_to_localhost_until_the_client_wants_tokens_in_the_b
     async with server.http(headers={"authorization": f"Bearer {body['registration_access_token']}"}) as http:
         url = body["registration_client_uri"]
         update = await http.put(url, json={**asked, **more, "client_id": body["client_id"]})
-    assert (update.status_code, update.json()["error"]) == (400, "invalid_redirect_uri")
+    assert update.status_code == 200
+    assert (update.json()["response_types"], update.json()["grant_types"]) == (["code"], ["authorization_code"])
+    answer = await register(server, {**asked, **more})
+    assert (answer.status_code, answer.json()["response_types"]) == (201, ["code"])
 
 
 @IMPLICIT
