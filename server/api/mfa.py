@@ -37,12 +37,8 @@ async def challenge(call: Call) -> Reply:
 def _challenge(db: Connection, call: Call) -> Reply | ApiError:
     """Return refusals rather than raise them: what was counted must last."""
     token, now, settings = call.text("mfa_token"), call.now, call.services.settings
-    owing = mfa_token.find_owing(db, token, now)
+    owing = mfa_token.hold(db, token, now)
     if owing is None or owing.is_enrolling:
-        return errors.unauthorized(errors.INVALID_TOKEN)
-    users.lock(db, owing.user.id)  # a new password must not slip in between the check and the session
-    owing = mfa_token.find_owing(db, token, now)
-    if owing is None:
         return errors.unauthorized(errors.INVALID_TOKEN)
     result = second_factor.verify(
         db,
@@ -94,11 +90,7 @@ def _who(db: Connection, call: Call) -> _Enrolling:
 
 def _owing(db: Connection, call: Call, token: str) -> User:
     """Return who must set up their first factor. Once they have one, wherever they did it, the token opens nothing."""
-    owing = mfa_token.find_owing(db, token, call.now)
-    if owing is not None:
-        users.lock(db, owing.user.id)
-        owing = mfa_token.find_owing(db, token, call.now)
-    settings = call.services.settings
+    owing, settings = mfa_token.hold(db, token, call.now), call.services.settings
     if owing is None or not owing.is_enrolling or second_factor.factors_of(db, settings, owing.user).has_any:
         raise errors.unauthorized(errors.INVALID_TOKEN, error="invalid_token")
     return owing.user

@@ -17,7 +17,7 @@ from server.api import errors
 from server.api.call import Call
 from server.api.errors import ApiError
 from server.settings import Mfa
-from server.storage import one_time
+from server.storage import one_time, users
 from server.tokens import opaque
 
 KIND = "api_mfa"
@@ -123,6 +123,15 @@ def find_owing(db: Connection, token: str, now: int) -> Owing | None:
     if user.password_changed_at != row["payload"]["password_changed_at"]:
         return None
     return Owing(user, row["payload"]["tries"], row["payload"]["is_enrolling"])
+
+
+def hold(db: Connection, token: str, now: int) -> Owing | None:
+    """Return who owes the factor: no new password and no new factor slips in before this transaction has committed."""
+    owing = find_owing(db, token, now)
+    if owing is None:
+        return None
+    users.lock(db, owing.user.id)
+    return find_owing(db, token, now)
 
 
 def count_try(db: Connection, token: str, owing: Owing, now: int) -> None:

@@ -26,6 +26,7 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
     NEEDS_DATABASE = True
     token: str
     row: Mapping[str, Any]
+    authorization: Mapping[str, Any]
     scopes: tuple[str, ...]
 
     def validate_token_request(self) -> None:
@@ -50,16 +51,13 @@ class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
         if wanted and not self.scopes:
             # No `scope` in the answer would say that nothing has changed (RFC 6749 section 5.1).
             raise InvalidScopeError("The client may no longer have any of these scopes")
-        self.token, self.row = token, row
+        self.token, self.row, self.authorization = token, row, authorization
         redemption = Redemption(self.GRANT_TYPE, {}, authorization["details"], self.client)
         check_redemption(self.request, redemption, self.scopes)
 
     def create_token_response(self) -> TokenResponse:
         """Rotate, unless the client's profile has it otherwise, and mint; a late second use revokes the family."""
-        server, row = self.server, self.row
-        authorization = authorizations.find_live(server.db, row["authorization_id"], server.now)
-        if authorization is None:
-            raise InvalidGrantError(_REFUSED)
+        server, authorization = self.server, self.authorization
         is_rotated = self.client.security_profile.rotates_refresh_tokens
         successor = self._rotate(authorization) if is_rotated else None
         if not is_rotated:
