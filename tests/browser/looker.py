@@ -31,6 +31,7 @@ class Looker:
     async def see(self, name: str) -> None:
         """Check the page that is shown now."""
         self.count += 1
+        await self.page.wait_for_load_state()
         directory = os.environ.get("OSTIARY_SHOTS")
         if directory:
             path = Path(directory) / f"{self.count:02d}-{name}-{self.look}.png"

@@ -34,9 +34,11 @@ def _add_ada(server: ServerProcess) -> None:
 async def _set_up_app(page: Page, server: ServerProcess) -> str:
     await page.goto(server.issuer + "/account/security")
     await page.get_by_role("button", name="Set up an authenticator app").click()
+    await page.wait_for_load_state()
     secret = (await page.locator("#totp-secret").inner_text()).replace(" ", "")
     await page.fill("#code", pyotp.TOTP(secret).now())
     await page.click("button.primary")
+    await page.wait_for_load_state()
     recovery_code = await page.locator(".recovery-code").first.inner_text()
     await page.click("a.button.primary")
     return recovery_code

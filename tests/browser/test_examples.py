@@ -28,11 +28,12 @@ async def test_the_single_page_app_signs_in_with_totp_and_consent(
     await page.get_by_role("button", name="Sign in").click()
     await _sign_in(page, demo)
     await expect(page.get_by_role("heading", name="Protect your account")).to_be_visible()
+    await page.wait_for_load_state()
     secret = (await page.locator("#totp-secret").inner_text()).replace(" ", "")
     totp = pyotp.TOTP(secret)
     await page.get_by_role("textbox", name="Code").fill(totp.now())
     await page.get_by_role("button", name="Confirm").click()
-    assert await page.locator(".recovery-code").count() == 10
+    await expect(page.locator(".recovery-code")).to_have_count(10)
     await page.get_by_role("link", name="I have saved them").click()
     await expect(page.get_by_role("heading", name="asks for access")).to_be_visible()
     await page.get_by_role("button", name="Allow").click()

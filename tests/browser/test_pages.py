@@ -7,6 +7,7 @@ import json
 
 import pyotp
 import pytest
+from playwright.async_api import expect
 
 from tests.browser.looker import CALLBACK, LOOKS, Looker, add_client, authorization_url
 from tests.conftest import Serve
@@ -103,8 +104,8 @@ async def test_form_post_submits_itself_and_works_without_javascript(serve: Serv
     await page.click("button.primary")
     await page.click("button[value=postpone]")
     await page.click("button[value=allow]")
-    assert await page.locator("input[name=state]").get_attribute("value") == 'a "b" <c>'
-    assert await page.get_by_role("button", name="Continue").is_visible()
+    await expect(page.locator("input[name=state]")).to_have_attribute("value", 'a "b" <c>')
+    await expect(page.get_by_role("button", name="Continue")).to_be_visible()
     scripted = await chromium.new_page(storage_state=await page.context.storage_state())
     async with scripted.expect_request(CALLBACK) as request:
         await scripted.goto(server.issuer + authorization_url(web, response_mode="form_post"), wait_until="commit")

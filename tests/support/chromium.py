@@ -79,7 +79,9 @@ def _axe() -> str:
 
 async def violations(page: Page) -> list[str]:
     """Return what axe-core finds on the page that a person with a disability would stumble over."""
-    # evaluated by the debugger: the page's own policy allows no foreign script
+    # A click returns once the next page answers, when nothing of it is there yet.
+    await page.wait_for_load_state()
+    # Evaluated by the debugger: the page's own policy allows no foreign script
     await page.evaluate(_axe())
     found = await page.evaluate("async () => (await axe.run({ resultTypes: ['violations'] })).violations")
     return [f"{one['id']}: {one['help']}: {json.dumps([node['target'] for node in one['nodes']])}" for one in found]

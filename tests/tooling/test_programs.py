@@ -1,5 +1,6 @@
 """The programs that tests start: the server itself, Node.js, Chromium."""
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -84,6 +85,26 @@ async def test_chromium_shows_a_page_of_a_server_process(serve: Serve, chromium:
 async def test_axe_sees_what_is_wrong_with_a_page(chromium_page: Page) -> None:
     await chromium_page.set_content("<html lang=en><title>t</title><main><h1>h</h1><img src='data:,'></main></html>")
     assert [one.partition(":")[0] for one in await violations(chromium_page)] == ["image-alt"]
+
+
+@pytest.mark.browser
+async def test_axe_waits_for_a_page_that_has_answered_with_nothing_yet(chromium_page: Page) -> None:
+    begun = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n")
+        await begun.wait()
+        writer.write(b"<!doctype html><html lang=en><title>t</title><main><h1>h</h1><img src='data:,'></main></html>")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        await chromium_page.goto(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", wait_until="commit")
+        looking = asyncio.create_task(violations(chromium_page))
+        done, _ = await asyncio.wait({looking}, timeout=0.5)
+        assert not done, "a look at a page of which nothing is there"
+        begun.set()
+        assert [one.partition(":")[0] for one in await looking] == ["image-alt"]
 
 
 @pytest.mark.browser
