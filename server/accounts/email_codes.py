@@ -12,7 +12,7 @@ import secrets
 from sqlalchemy import Connection
 
 from keys.sealing import Sealer
-from server.accounts import factor_mails, throttling
+from server.accounts import factor_binding, throttling
 from server.accounts.throttling import Throttled
 from server.accounts.user import User
 from server.events.audit import record
@@ -37,13 +37,20 @@ def is_on(settings: Settings, user: User) -> bool:
     return settings.email_codes and user.email_factor_at is not None and user.email_verified
 
 
-def enable(db: Connection, sealer: Sealer, user: User, *, context: Context, now: int) -> bool:
-    """Switch codes by e-mail on, and say whether this changed anything: only a verified address can have them."""
+def enable(
+    db: Connection, sealer: Sealer, user: User, *, context: Context, now: int, except_session_id: str | None = None
+) -> bool:
+    """Switch codes by e-mail on in a session, and say whether this changed anything.
+
+    Only a verified address can have them. The factor counts as bound in the session `except_session_id`.
+    """
     if user.email_factor_at is not None or not user.email_verified:
         return False
     users.update_fields(db, user.id, {"email_factor_at": now}, now=now)
     record(db, Event.EMAIL_FACTOR_ENABLED, context, now=now, user_id=user.id)
-    factor_mails.added(db, sealer, user.id, FACTOR_NAME, context=context, now=now)
+    factor_binding.bound(
+        db, sealer, user.id, FACTOR_NAME, context=context, now=now, except_session_id=except_session_id
+    )
     return True
 
 

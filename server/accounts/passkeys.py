@@ -32,7 +32,7 @@ from webauthn.helpers.structs import (
 )
 
 from keys.sealing import Sealer
-from server.accounts import factor_mails
+from server.accounts import factor_binding
 from server.accounts import passkey_challenges as challenges
 from server.accounts.passkey_challenges import REGISTRATION, SECOND_FACTOR, SIGN_IN, PasskeyError, unusable
 from server.accounts.passkey_names import clean_name, default_name
@@ -180,9 +180,11 @@ def register(
     name: str = "",
     context: Context,
     now: int,
+    except_session_id: str | None = None,
 ) -> Passkey:
     """Store the passkey that a browser made: `credential` is RegistrationResponseJSON as text.
 
+    It counts as bound in the session `except_session_id`.
     Raises PasskeyError; commit in that case too, as the challenge is used up.
     """
     sent = challenges.read(credential)
@@ -220,7 +222,7 @@ def register(
     if not passkeys.insert_passkey(db, row):
         raise PasskeyError("known_credential", _("This passkey is already registered."))
     record(db, Event.PASSKEY_ADDED, context, now=now, user_id=user.id, passkey_id=made.id, aaguid=verified.aaguid)
-    factor_mails.added(db, sealer, user.id, made.name, context=context, now=now)
+    factor_binding.bound(db, sealer, user.id, made.name, context=context, now=now, except_session_id=except_session_id)
     return made
 
 

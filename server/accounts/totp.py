@@ -9,7 +9,7 @@ import segno
 from sqlalchemy import Connection
 
 from keys.sealing import Sealer
-from server.accounts import factor_mails
+from server.accounts import factor_binding
 from server.events.audit import record
 from server.events.context import Context
 from server.events.names import Event
@@ -81,11 +81,13 @@ def enrol(
     context: Context,
     now: int,
     previous_steps: int,
+    except_session_id: str | None = None,
     name: str = "",
 ) -> str | None:
-    """Store a device once a code has proved it, tell its owner by mail, and return its id; None for a wrong code.
+    """Store a device once a code has proved it, and return its id; None for a wrong code.
 
-    The code counts as used. None as well where the person has as many devices as one may have.
+    The code counts as used, and the factor as bound in the session `except_session_id`. None as well where the person
+    has as many devices as one may have.
     """
     digits = normalize_code(code)
     step = None if digits is None else _matching_step(secret, digits, now=now, previous_steps=previous_steps)
@@ -104,7 +106,9 @@ def enrol(
         now=now,
     )
     record(db, Event.TOTP_ENROLLED, context, now=now, user_id=user_id, device_id=device_id)
-    factor_mails.added(db, sealer, user_id, device_name, context=context, now=now)
+    factor_binding.bound(
+        db, sealer, user_id, device_name, context=context, now=now, except_session_id=except_session_id
+    )
     return device_id
 
 

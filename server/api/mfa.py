@@ -136,13 +136,11 @@ async def verify(call: Call) -> Reply:
             context=call.by(who.user),
             now=call.now,
             previous_steps=services.settings.totp_previous_steps,
+            except_session_id=None if who.is_before_tokens else who.key,
         )
         if device_id is None or one_time.consume(db, SETUP_KIND, digest, call.now) is None:
             raise ApiError(400, INVALID_CODE)
         codes = recovery_codes.regenerate(db, who.user.id, context=call.by(who.user), now=call.now)
-        # Whoever is signed in elsewhere with the password alone must show the new factor.
-        own = None if who.is_before_tokens else who.key
-        sessions.end_all(db, who.user.id, context=call.by(who.user), now=call.now, except_id=own)
         return {"recovery_codes": codes, **(_sign_in(db, call, who) if who.is_before_tokens else {})}
 
     return Reply(200, await _enrolling(call, work))

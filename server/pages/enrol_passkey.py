@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from server.accounts import passkeys, recovery_codes, second_factor, sessions
+from server.accounts import passkeys, recovery_codes, second_factor
 from server.accounts.passkeys import PasskeyError
 from server.pages import enrol_totp, refusal
 from server.pages.interaction import Situation, StepPage, render, save
@@ -81,12 +81,11 @@ def _enrol(db: Connection, visit: Visit, situation: Situation, credential: str, 
         name=name,
         context=visit.context,
         now=visit.now,
+        except_session_id=situation.session.id,
     )
     situation.state.is_factor_settled = True
     situation.state.is_passkey_chosen = False
     save(db, visit, situation)
-    # Whoever is signed in elsewhere with the password alone must show the new factor.
-    sessions.end_all(db, user.id, context=visit.context, now=visit.now, except_id=situation.session.id)
     return recovery_codes.make_if_none(db, user.id, context=visit.context, now=visit.now)
 
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from server.accounts import passkeys, recovery_codes, second_factor, sessions, totp
+from server.accounts import passkeys, recovery_codes, second_factor, totp
 from server.languages import Message as _
 from server.pages import refusal, signed_in
 from server.pages.interaction import Situation, StepPage, render, save
@@ -104,6 +104,7 @@ def _enrol(db: Connection, visit: Visit, situation: Situation, secret: str, code
         context=visit.context,
         now=visit.now,
         previous_steps=visit.services.settings.totp_previous_steps,
+        except_session_id=situation.session.id,
     )
     if device_id is None:
         return None
@@ -111,8 +112,6 @@ def _enrol(db: Connection, visit: Visit, situation: Situation, secret: str, code
     state.enrolment_secret = None
     state.is_factor_settled = True
     signed_in.step_up(db, visit, situation, second_factor.SECOND_FACTOR_AMR)
-    # Whoever is signed in elsewhere with the password alone must show the new factor.
-    sessions.end_all(db, user.id, context=visit.context, now=visit.now, except_id=situation.session.id)
     return codes
 
 

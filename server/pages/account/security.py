@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.accounts import email_codes, passkeys, recovery_codes, second_factor, sessions, totp, trusted_browsers
+from server.accounts import email_codes, passkeys, recovery_codes, second_factor, totp, trusted_browsers
 from server.accounts.passkeys import Passkey
 from server.accounts.totp import TOTPDevice
 from server.languages import given_names
@@ -117,13 +117,9 @@ async def _enable_email(room: Room, _fields: Parameters) -> Response:
 
     def work(db: Connection, owner: Owner) -> bool:
         now = room.visit.now
-        is_new = services.settings.email_codes and email_codes.enable(
-            db, services.sealer, owner.user, context=owner.context, now=now
+        return services.settings.email_codes and email_codes.enable(
+            db, services.sealer, owner.user, context=owner.context, now=now, except_session_id=owner.session.id
         )
-        if is_new:
-            # Whoever is signed in elsewhere with the password alone must show the new factor.
-            sessions.end_all(db, owner.user.id, context=owner.context, now=now, except_id=owner.session.id)
-        return is_new
 
     return room.leave(navigation.SECURITY, "factor-added" if await room.run(work) else "")
 
