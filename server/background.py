@@ -24,6 +24,10 @@ POLL_SECONDS = 0.5
 ROTATION_CHECK_SECONDS = 15
 MAIL_SECONDS = 1.0
 LOGOUT_SECONDS = PING_SECONDS = 0.5
+REMINDER_SECONDS = 60
+"""How often a process says of the same trouble that it goes on."""
+DATABASE_AWAY = "the database does not answer"
+KEY_SEALED = "a signing key cannot be unsealed"
 
 
 class Background:
@@ -33,6 +37,7 @@ class Background:
         self._services = services
         self._version = self._keys_version = -1
         self._tasks: list[asyncio.Task[None]] = []
+        self._said_at: dict[str, int] = {}
         self._mail = Delivery(
             services.settings, services.database, services.sealer, services.clock, describe_device=devices.describe
         )
@@ -46,12 +51,12 @@ class Background:
         await self._load_secret()
         settings = self._services.settings
         self._tasks = [
-            asyncio.create_task(_repeat(self.refresh, POLL_SECONDS)),
-            asyncio.create_task(_repeat(self.rotate, ROTATION_CHECK_SECONDS)),
-            asyncio.create_task(_repeat(self.purge, settings.purge_interval_seconds)),
-            asyncio.create_task(_repeat(self._mail.start_due, MAIL_SECONDS)),
-            asyncio.create_task(_repeat(self._logout.start_due, LOGOUT_SECONDS)),
-            asyncio.create_task(_repeat(self._pings.start_due, PING_SECONDS)),
+            asyncio.create_task(self._repeat(self.refresh, POLL_SECONDS)),
+            asyncio.create_task(self._repeat(self.rotate, ROTATION_CHECK_SECONDS)),
+            asyncio.create_task(self._repeat(self.purge, settings.purge_interval_seconds)),
+            asyncio.create_task(self._repeat(self._mail.start_due, MAIL_SECONDS)),
+            asyncio.create_task(self._repeat(self._logout.start_due, LOGOUT_SECONDS)),
+            asyncio.create_task(self._repeat(self._pings.start_due, PING_SECONDS)),
         ]
 
     async def stop(self) -> None:
@@ -104,15 +109,29 @@ class Background:
         while await self._services.database.run(lambda db: lifecycle.erase_due(db, self._services.clock.now())):
             await asyncio.sleep(0.05)
 
+    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await self.attempt(work)
 
-async def _repeat(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    while True:
-        await asyncio.sleep(seconds)
+    async def attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do one turn of a loop. What fails is logged and never raised."""
         try:
             await work()
         except DatabaseUnavailableError as error:
-            logger().warning("the database does not answer", cause=str(error))
+            self._say(DATABASE_AWAY, error)
         except SealError as error:
-            logger().error("a signing key cannot be unsealed", cause=str(error))
+            self._say(KEY_SEALED, error)
         except Exception:  # noqa: BLE001  a loop that ends would leave the node with old keys for ever
             logger().exception("background work failed")
+        else:
+            if self._said_at.pop(DATABASE_AWAY, None) is not None:
+                logger().info("the database answers again")
+
+    def _say(self, trouble: str, error: Exception) -> None:
+        """Log a trouble that lasts when it begins, and now and then: all loops meet it, twice a second."""
+        now = self._services.clock.now()
+        said_at = self._said_at.get(trouble)
+        if said_at is None or now - said_at >= REMINDER_SECONDS:
+            self._said_at[trouble] = now
+            logger().error(trouble, cause=str(error))
