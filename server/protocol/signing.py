@@ -14,10 +14,11 @@ def algorithm_for(client: Client, registered: str | None, settings: Settings) ->
     Raises UnauthorizedClientError where the client may use none.
     """
     active = _active(client, settings)
-    if registered is not None and registered not in active:
+    if registered is None:
+        return DEFAULT if DEFAULT in active else _first(active)
+    if registered not in active:
         raise UnauthorizedClientError("An algorithm that the client registered is not enabled for it on this server")
-    first = first_algorithm(client, settings)
-    return registered or (DEFAULT if DEFAULT in active else first)
+    return registered
 
 
 def first_algorithm(client: Client, settings: Settings) -> str:
@@ -25,7 +26,10 @@ def first_algorithm(client: Client, settings: Settings) -> str:
 
     Raises UnauthorizedClientError where there is none.
     """
-    active = _active(client, settings)
+    return _first(_active(client, settings))
+
+
+def _first(active: list[str]) -> str:
     if not active:
         # FAPI 2.0 Security Profile section 5.4.1 rules RS256 out, which may be all there is
         raise UnauthorizedClientError("No algorithm that is enabled on this server is strong enough for the client")
