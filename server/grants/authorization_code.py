@@ -86,7 +86,10 @@ class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
             raise because(InvalidGrantError(_REFUSED), "unknown" if row is None else "of another client")
         if row["payload"]["redirect_uri"] != self.request.parameters.get("redirect_uri"):
             raise InvalidGrantError("The redirect_uri is not the one of the authorization request")
-        authorization = authorizations.find_live(self.server.db, row["payload"]["authorization_id"], self.server.now)
+        # What a used code was for no longer matters: whatever comes with a replay, it is noticed.
+        is_used = row["consumed_at"] is not None
+        authorization_id, now = row["payload"]["authorization_id"], self.server.now
+        authorization = None if is_used else authorizations.find_live(self.server.db, authorization_id, now)
         check_first(self, authorization, row["payload"])
         self.row = row
 

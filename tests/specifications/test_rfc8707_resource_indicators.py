@@ -150,11 +150,11 @@ async def test_with_a_resource_too_a_client_learns_that_its_code_is_over(
 async def test_each_replay_of_a_code_with_a_resource_is_noticed(
     server: RunningServer, person: Person, rp: RelyingParty
 ) -> None:
-    """RFC 9700 section 4.5, RFC 6749 section 4.1.2: also when what it gave is revoked already."""
+    """RFC 9700 section 4.5, RFC 6749 section 4.1.2: also with one never granted, or when what it gave is revoked."""
     code = await _code(person, rp, ORDERS)
     tokens = (await _redeem(rp, code, ORDERS)).json()
-    for _ in range(2):
-        response = await _redeem(rp, code, ORDERS)
+    for uri in (STOCK, ORDERS):
+        response = await _redeem(rp, code, uri)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
     assert (await _refresh(rp, tokens["refresh_token"])).json()["error"] == "invalid_grant"
     assert len(await server.run(lambda db: audit.list_rows(db, event=Event.CODE_REPLAYED))) == 2
