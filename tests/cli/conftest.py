@@ -1,8 +1,10 @@
 """The command line in this process, on both databases."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -19,7 +21,10 @@ class CommandLine:
         self._runner = CliRunner()
 
     def run(self, *arguments: str, stdin: str | None = None, **environment: str) -> Result:
-        return self._runner.invoke(app, list(arguments), input=stdin, env={**self.environment, **environment})
+        values = {**self.environment, **environment}
+        # `serve` leaves its options in the environment for its workers: they must not reach the next test.
+        with patch.dict(os.environ):
+            return self._runner.invoke(app, list(arguments), input=stdin, env=values)
 
     def json(self, *arguments: str, stdin: str | None = None) -> Any:
         """Run a command that must succeed and return its JSON."""
