@@ -1,5 +1,6 @@
 """The root key: from the settings, or made once beside the embedded database."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -45,16 +46,17 @@ def _has_database(settings: Settings) -> bool:
 
 
 def _make(path: Path) -> None:
+    if path.exists() and path.stat().st_size > 0:
+        return  # given by the operator, perhaps for reading only
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = f"{generate_root_key()}\n".encode("ascii")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        # O_EXCL: of two processes that start together one makes the key, the other reads it
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    try:
-        os.write(descriptor, text)  # at once: a process that is killed leaves no half of it
-        os.fsync(descriptor)
+        # of two processes that start together one makes the key, the other waits and leaves it
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # or an empty file is there already: a process was killed before the next line
+        if os.fstat(descriptor).st_size == 0:
+            os.write(descriptor, f"{generate_root_key()}\n".encode("ascii"))  # at once: never half of it
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from keys.sealing import generate_root_key
+from keys.sealing import generate_root_key, parse_root_keys
 from server.configured_database import database_of
+from server.root_key import make_if_new, path_of
 from server.settings import PREFIX, SettingsError, load
 from server.storage.database import DatabaseRefusedError
 from tests.cli.conftest import CommandLine
@@ -17,6 +20,7 @@ from tests.conftest import SettingsFor
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 NOBODY = 65534
+THREADS = 8
 
 
 @pytest.fixture
@@ -49,6 +53,44 @@ def test_the_root_key_is_made_with_the_database_and_by_nothing_else(fresh: Comma
     assert (_data(fresh) / "secret-key").stat().st_mode & 0o777 == 0o600
     fresh.json("key", "rotate")
     assert {"check": "root key", "ok": True, "warning": False, "detail": "readable"} in fresh.json("doctor")
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_root_key_is_made_again_where_a_kill_left_an_empty_file(fresh: CommandLine) -> None:
+    path = _data(fresh) / "secret-key"
+    path.parent.mkdir()
+    path.touch(0o600)
+    fresh.json("db", "upgrade")
+    fresh.json("key", "rotate")
+    assert "FAIL  root key" not in fresh.run("doctor").stdout
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_root_key_that_was_there_before_the_database_is_used(fresh: CommandLine) -> None:
+    path = _data(fresh) / "secret-key"
+    path.parent.mkdir()
+    kept = generate_root_key() + "\n"
+    path.write_text(kept, "ascii")
+    path.chmod(0o400)
+    fresh.json("db", "upgrade")
+    fresh.json("key", "rotate")
+    assert path.read_text("ascii") == kept
+
+
+@pytest.mark.usefixtures("backend")
+def test_of_many_processes_that_start_together_one_makes_the_root_key(tmp_path: Path) -> None:
+    settings = load({"OSTIARY_DATA_DIR": str(tmp_path / "data")}).settings
+    start = Barrier(THREADS)
+
+    def make() -> str:
+        start.wait()
+        make_if_new(settings)
+        return path_of(settings).read_text("ascii")
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        made = {future.result() for future in [pool.submit(make) for _ in range(THREADS)]}
+    assert len(made) == 1
+    assert parse_root_keys(made.pop())
 
 
 @pytest.mark.usefixtures("backend")
