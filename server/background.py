@@ -70,6 +70,8 @@ class Background:
         """Forget what has changed in the database: clients, scopes, keys."""
         database = self._services.database
         version = await database.read(versions.current)
+        if self._said_at.pop(DATABASE_AWAY, None) is not None:
+            logger().info("the database answers again")
         if version != self._version:
             self._services.scopes = await database.read(scopes.list_scopes)
             self._services.resources = await database.read(resources.list_resources)
@@ -124,9 +126,6 @@ class Background:
             self._say(KEY_SEALED, error)
         except Exception:  # noqa: BLE001  a loop that ends would leave the node with old keys for ever
             logger().exception("background work failed")
-        else:
-            if self._said_at.pop(DATABASE_AWAY, None) is not None:
-                logger().info("the database answers again")
 
     def _say(self, trouble: str, error: Exception) -> None:
         """Log a trouble that lasts when it begins, and now and then: all loops meet it, twice a second."""

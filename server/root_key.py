@@ -24,7 +24,7 @@ def make_if_new(settings: Settings) -> None:
     if settings.secret_key or not settings.is_sqlite:
         return
     try:
-        if not _has_database(settings):
+        if not _is_filled(settings.sqlite_path):
             _make(path)
     except OSError as error:
         raise _refused(path, error) from None
@@ -40,13 +40,12 @@ def sealer_of(settings: Settings) -> Sealer:
         raise SettingsError(f"{name}: {error}") from None
 
 
-def _has_database(settings: Settings) -> bool:
-    path = settings.sqlite_path
+def _is_filled(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
 def _make(path: Path) -> None:
-    if path.exists() and path.stat().st_size > 0:
+    if _is_filled(path):
         return  # given by the operator, perhaps for reading only
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
