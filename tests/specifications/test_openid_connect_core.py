@@ -323,21 +323,3 @@ async def test_where_a_second_factor_is_required_nobody_gets_around_it(person: P
     await person.enrol()
     await person.visit("/account")
     assert person.title == "Your account"
-
-
-async def test_form_post_sends_the_answer_in_a_form(person: Person, rp: RelyingParty) -> None:
-    """Form Post Response Mode 1.0 section 2: values HTML-escaped, not percent-encoded."""
-    await rp.sign_in(person)
-    state = "a b\"<é>&amp;'"
-    await person.visit(rp.url(response_mode="form_post", state=state))
-    assert person.left_for is None
-    assert person.form.action == rp.redirect_uri
-    assert person.form.method == "post"
-    assert person.form.fields["state"] == state
-    assert person.form.fields["iss"] == rp.server.issuer
-    policy = person.response.headers["content-security-policy"]
-    assert "form-action 'self' https://client.example" in policy
-    assert "unsafe-inline" not in policy
-    assert (await rp.redeem(person.form.fields["code"])).status_code == 200
-    await person.visit(rp.url(response_mode="form_post", scope="openid nonsense"))
-    assert person.form.fields["error"] == "invalid_scope"
